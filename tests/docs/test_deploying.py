@@ -214,6 +214,7 @@ def test_the_example_of_a_proxy_is_one(tmp_path: Path) -> None:
 
     assert made.status_code == 201
     assert made.json()["id"].startswith("https://badges.example.org/")
+    assert made.headers.get_list("strict-transport-security") == ["max-age=31536000"]  # once (RFC 6797, 7.1)
     assert set(hidden) <= {301, 404}  # 301 leads to what is hidden
     assert re.fullmatch(r"[0-9a-f]{32}", missing.json()["request_id"])  # nginx's own
     assert large.json()["code"] == "too_large"  # said by Lapel, and so as a problem document

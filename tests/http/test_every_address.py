@@ -351,6 +351,19 @@ def test_the_documentation_names_query_parameters_and_keeps_methods_whole(server
     assert ".method { white-space: nowrap; }" in text
 
 
+def test_the_documentation_says_bounds_in_words(server: LiveServer) -> None:
+    text = server.get("/docs").text
+
+    assert "integer, 1 to 100, 20 by default" in text
+    assert "string, 1 to 200 characters" in text
+    assert "string, up to 400 characters" in text
+
+
+def test_no_route_is_described_as_answering_what_only_the_start_of_a_server_reports(server: LiveServer) -> None:
+    assert "address_taken" not in server.get("/openapi.json").text
+    assert 'id="address_taken"' in server.get("/docs/errors").text
+
+
 def test_every_problem_type_is_explained(server: LiveServer) -> None:
     text = server.get("/docs/errors").text
 

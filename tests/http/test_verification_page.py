@@ -75,6 +75,14 @@ def test_a_good_badge_is_called_valid(server: LiveServer, credential: dict[str, 
     assert program.json()["valid"] is True
 
 
+def test_a_hosted_badge_is_not_called_signed(server: LiveServer, credential: dict[str, Any]) -> None:
+    text = send(server, {"url": credential["id"].replace("/v3/credentials/", "/v2/assertions/")}).text
+
+    assert "<dd><bdi>hosted</bdi></dd>" in text
+    assert "<strong>Valid.</strong>" in text
+    assert "signed" not in text
+
+
 def test_whose_it_is_and_from_when_on_is_told_in_words(server: LiveServer, achievement: dict[str, Any]) -> None:
     recipient = {"type": "email", "identity": "ada@school.example", "name": "Ada Lovelace"}
     dates = {"validFrom": "2026-01-31T12:00:00Z", "validUntil": "2999-02-01T12:00:00Z"}

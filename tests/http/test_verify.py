@@ -173,8 +173,8 @@ def test_whom_to_expect_can_be_said_with_every_kind_of_body(
         ({"url": "https://b.example/1", "recipient": 7}, "/recipient", "invalid_type"),
         ({"url": 7}, "/url", "invalid_type"),
         ({"url": None}, "/url", "invalid_type"),
-        ({"url": "https://b.example/1", "recipient": " "}, "/recipient", "invalid"),
-        ({"url": "https://b.example/1", "recipient": "a" * 2_049}, "/recipient", "invalid"),
+        ({"url": "https://b.example/1", "recipient": " "}, "/recipient", "empty"),
+        ({"url": "https://b.example/1", "recipient": "a" * 2_049}, "/recipient", "too_large"),
     ],
 )
 def test_a_wrong_question_is_a_422_and_not_a_bad_badge(

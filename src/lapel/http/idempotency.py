@@ -44,7 +44,7 @@ class BadIdempotencyKey(MalformedRequest):
     """The Idempotency-Key cannot be read."""
 
     code = "bad_idempotency_key"
-    hint = 'Send one, in quotation marks, of 1 to 255 visible ASCII characters: "8e03978e-40d5-43e8-bc93-6894a57f9324".'
+    hint = 'Send 1 to 255 printable ASCII characters in quotation marks: "8e03978e-40d5-43e8-bc93-6894a57f9324".'
 
 
 def idempotent(replay: Replay) -> Callable[[Handler[Parameters]], Handler[Parameters]]:

@@ -113,15 +113,15 @@ def _recipient(request: Call, in_body: str | None) -> str | None:
     if not expected:
         return None
     if len(expected) > 1:
-        detail = "must be the same in the query and in the body"
+        code, detail = "not_allowed", "must be the same in the query and in the body"
     elif not (recipient := expected.pop()).strip():
-        detail = "must not be empty: say whom you expect, or leave it out"
+        code, detail = "empty", "must not be empty: say whom you expect, or leave it out"
     elif len(recipient) > MAX_ADDRESS_LENGTH:
         # It is hashed for each of a badge's up to 1,000 identities, each with its own salt.
-        detail = f"must have at most {MAX_ADDRESS_LENGTH} characters"
+        code, detail = "too_large", f"must have at most {MAX_ADDRESS_LENGTH} characters"
     else:
         return recipient
-    raise InvalidInput(f"recipient {detail}.", errors=[FieldError("/recipient", detail)])
+    raise InvalidInput(f"recipient {detail}.", errors=[FieldError("/recipient", detail, code)])
 
 
 def _is_url_request(content: bytes) -> bool:

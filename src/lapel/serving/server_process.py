@@ -18,7 +18,7 @@ import uvicorn
 
 from lapel.bootstrap import Application, build
 from lapel.config import Settings, misspelt_settings
-from lapel.errors import LapelError, Unavailable, Unsupported
+from lapel.errors import LapelError, Unsupported
 from lapel.maintenance.recovering import recover
 from lapel.serving.acceptors import BACKLOG, Acceptor, SharedSocketAcceptor, SoleAcceptor
 from lapel.serving.draining import DrainingConnection, DrainingServer
@@ -42,7 +42,7 @@ _SIGHUP_IGNORED = (
 _log = structlog.get_logger("lapel")
 
 
-class AddressTaken(Unavailable):
+class AddressTaken(LapelError):
     """The server cannot listen on this address."""
 
     code = "address_taken"

@@ -14,13 +14,6 @@ from lapel.web.pages import render
 __all__ = ["render_docs_page", "render_errors_page"]
 
 _METHODS = ("get", "post", "put", "patch", "delete")
-_BOUNDS = (
-    ("minimum", "from"),
-    ("maximum", "to"),
-    ("default", "unless given"),
-    ("minLength", "at least, in characters,"),
-    ("maxLength", "at most, in characters,"),
-)
 _FILES = {"image/png": "badge.png", "image/svg+xml": "badge.svg"}
 
 
@@ -143,11 +136,21 @@ def _kind(schema: JsonObject) -> str:
         return str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema:
         return ", ".join(str(value) for value in _list(schema["enum"]))
-    words = [str(schema.get("format") or schema.get("type") or "anything")]
+    kind = str(schema.get("format") or schema.get("type") or "anything")
     if "items" in schema:
-        words.append(f"of {_kind(_object(schema['items']))}")
-    words += [f"{word} {schema[bound]}" for bound, word in _BOUNDS if bound in schema and schema[bound] is not None]
-    return " ".join(words)
+        kind += f" of {_kind(_object(schema['items']))}"
+    numbers = _range(schema.get("minimum"), schema.get("maximum"))
+    lengths = _range(schema.get("minLength"), schema.get("maxLength"))
+    default = schema.get("default")
+    rules = (numbers, lengths and f"{lengths} characters", "" if default is None else f"{default} by default")
+    return ", ".join([kind, *filter(None, rules)])
+
+
+def _range(least: JsonValue, most: JsonValue) -> str:
+    """Say a range in words: ``1 to 100``, ``1 or more``, ``up to 100``; empty if there are no bounds."""
+    if least is not None:
+        return f"{least} or more" if most is None else f"{least} to {most}"
+    return "" if most is None else f"up to {most}"
 
 
 def _answers(operation: JsonObject, description: JsonObject) -> Iterator[_Answer]:

@@ -15,7 +15,7 @@ from lapel.web.pages import day_of, render
 __all__ = ["render_report_page", "render_verification_page"]
 
 _VERDICTS: Final = {
-    True: ("good", "Valid", "It is as its issuer has signed it, and it holds now."),
+    True: ("good", "Valid", "It is as its issuer has issued it, and it counts now."),
     False: ("bad", "Not valid", "Do not rely on it."),
     None: ("wait", "Not certain", "Nothing was found wrong, but not all of it could be checked."),
 }
