@@ -300,6 +300,6 @@ def _require_of(issuer: Issuer, key_id: UUID, key: SigningKey | None) -> Signing
 
 
 def _require_changeable(issuer: Issuer, algorithm: KeyAlgorithm) -> None:
-    """Raise KeyIsIssuer where that key is the issuer's name; with RSA it signs Open Badges 2.0 as all do."""
-    if issuer.identity is IdentityMethod.DID_KEY and algorithm is KeyAlgorithm.ED25519:
+    """Raise KeyIsIssuer for a did:key, which has no other key but an RSA key that signs Open Badges 2.0."""
+    if issuer.identity is IdentityMethod.DID_KEY and algorithm is not KeyAlgorithm.RSA:
         raise KeyIsIssuer

@@ -209,6 +209,7 @@ async def test_the_key_of_a_did_key_is_the_issuer(server: Server) -> None:
     key = await active(server)
     for change in (
         server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519),
+        server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.P256),  # no verifier would find it
         server.signing_keys.retire(OWNER, issuer.id, key.id),
         server.signing_keys.compromise(OWNER, issuer.id, key.id),
         server.signing_keys.import_key(OWNER, issuer.id, public_key=key.public_key, private_key=None),
