@@ -38,6 +38,10 @@ class BoundedCache(dict[Key, Value]):
         self._weight += weight
         super().__setitem__(key, value)
 
+    def clear(self) -> None:
+        super().clear()
+        self._weight = 0
+
     def _evict(self, key: Key) -> None:
         self._weight -= self._weigh(self[key])
         del self[key]

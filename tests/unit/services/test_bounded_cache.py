@@ -30,3 +30,14 @@ def test_a_value_that_is_too_heavy_is_not_stored() -> None:
     cache[1] = bytes(11)
 
     assert not cache
+
+
+def test_a_cleared_cache_weighs_nothing() -> None:
+    cache: BoundedCache[int, bytes] = BoundedCache(1_000, max_weight=160, weigh=len)
+    for clear in (True, False):
+        for number in range(16):
+            cache[number] = bytes(10)
+        if clear:
+            cache.clear()
+
+    assert len(cache) == 16
