@@ -23,15 +23,15 @@ _PN_CHARS_U = (
     "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
 )
 _PN_CHARS = _PN_CHARS_U + "0-9\u00b7\u0300-\u036f\u203f\u2040-"
-# Possessive quantifiers: one pass, nothing to backtrack into, so a hostile line costs what its length costs.
-_IRIREF = rf'<(?:[^\x00-\x20<>"{{}}|^`\\]|{_UCHAR})*+>'
-_BLANK = rf"_:[{_PN_CHARS_U}0-9][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++)*+"
-_STRING = rf'"(?:[^"\\\n\r]|\\[tbnrf"\'\\]|{_UCHAR})*+"'
+# Possessive quantifiers: nothing to backtrack into. Not on groups: before 3.11.5, Python matches those wrongly.
+_IRIREF = rf'<(?:[^\x00-\x20<>"{{}}|^`\\]|{_UCHAR})*>'
+_BLANK = rf"_:[{_PN_CHARS_U}0-9][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++)*"
+_STRING = rf'"(?:[^"\\\n\r]|\\[tbnrf"\'\\]|{_UCHAR})*"'
 _SPACE = r"[ \t]*+"
 _STATEMENT = re.compile(
     rf"{_SPACE}(?:(?P<subject>{_IRIREF}|{_BLANK}){_SPACE}(?P<predicate>{_IRIREF}){_SPACE}"
     rf"(?:(?P<node>{_IRIREF}|{_BLANK})|(?P<text>{_STRING})"
-    rf"(?:@(?P<language>[A-Za-z]++(?:-[A-Za-z0-9]++)*+)|\^\^(?P<datatype>{_IRIREF}))?)"
+    rf"(?:@(?P<language>[A-Za-z]++(?:-[A-Za-z0-9]++)*)|\^\^(?P<datatype>{_IRIREF}))?)"
     rf"{_SPACE}(?P<graph>{_IRIREF}|{_BLANK})?{_SPACE}\.{_SPACE})?(?:#[^\n\r]*+)?"
 )
 _LINE_ENDS = re.compile(r"[\n\r]++")

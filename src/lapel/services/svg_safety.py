@@ -39,8 +39,9 @@ _REFERENCES: Final = frozenset(
 )
 _DATA_IMAGE: Final = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*").fullmatch
 _URL_IN_STYLE: Final = re.compile(r"url\s*\(\s*[\"']?\s*(.?)", re.IGNORECASE | re.DOTALL)
-# A string ends at its quote or, unfinished, with its line; a comment that does not end reaches to the end.
-_COMMENT_OR_STRING: Final = re.compile(r"""/\*(?:[^*]|\*(?!/))*+(?:\*/)?|"[^"\n\r\f]*+"?|'[^'\n\r\f]*+'?""")
+# A string ends at its quote or, unfinished, with its line; a comment that does not end reaches to the end. No group is
+# possessive: before 3.11.5, Python matches some of those wrongly (https://github.com/python/cpython/issues/106052).
+_COMMENT_OR_STRING: Final = re.compile(r"""/\*[^*]*+(?:\*(?!/)[^*]*+)*(?:\*/)?|"[^"\n\r\f]*+"?|'[^'\n\r\f]*+'?""")
 _BAD_STYLE: Final = re.compile(
     r"\\|@import|expression\s*\(|behavior\s*:|-moz-binding|javascript:|image-set\s*\(|cross-fade\s*\(|\bsrc\s*\(",
     re.IGNORECASE,

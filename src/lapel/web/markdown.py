@@ -16,29 +16,29 @@ from lapel.web.links import mail_link, web_link
 
 __all__ = ["Narratives"]
 
-_LONGEST: Final = 10_000
+_MAX_LENGTH: Final = 10_000
 """Characters of one text."""
-_MOST: Final = 20_000
+_MAX_TOTAL_LENGTH: Final = 20_000
 """Characters of all texts of a page, and of all links in a text: one that is defined once can be used many times."""
-_MOST_SIGNS: Final = 2_000
+_MAX_SIGNS: Final = 2_000
 """Signs of all texts of a page that may be markup. Letters cost next to nothing, each sign up to 60 microseconds."""
 _sign: Final = re.compile(r"[!-/:-@[-`{-~\n]")
-_DEEPEST: Final = 12
+_MAX_DEPTH: Final = 12
 """Lists and quotes within each other. The parser leaves out what is deeper, and needs as much longer for each line."""
 _ABOVE: Final = 2
 """The level of the page's heading above a text."""
 
 
 class Narratives:
-    """The texts of one page. One that is too long or too deep, or of which there is too much, is shown as written."""
+    """Renders the texts of one page. Texts that are too long, too deep or too much together are shown as written."""
 
     def __init__(self) -> None:
-        self._left = _MOST
-        self._signs_left = _MOST_SIGNS
+        self._left = _MAX_TOTAL_LENGTH
+        self._signs_left = _MAX_SIGNS
 
     def shown(self, text: str) -> Markup:
-        """The text as HTML: no markup of its own, no image, links to http, https and mailto, headings from h3 on."""
-        if len(text) <= min(self._left, _LONGEST) and (signs := len(_sign.findall(text))) <= self._signs_left:
+        """Return the text as HTML: no HTML or image of its own, links to http, https and mailto, headings from h3."""
+        if len(text) <= min(self._left, _MAX_LENGTH) and (signs := len(_sign.findall(text))) <= self._signs_left:
             self._left -= len(text)
             self._signs_left -= signs
             tokens = _parser.parse(text)
@@ -65,17 +65,17 @@ class _Renderer(RendererHTML):
 
 
 # Lines stay lines, as in a text without any markup.
-_parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _DEEPEST}, renderer_cls=_Renderer)
+_parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _MAX_DEPTH}, renderer_cls=_Renderer)
 
 
 def _is_small(tokens: Iterable[Token]) -> bool:
     """Return whether the parser has dropped nothing, and the links are not many times as long as the text."""
     linked = 0
     for token in tokens:
-        if token.nesting == 1 and token.level + 1 >= _DEEPEST:
+        if token.nesting == 1 and token.level + 1 >= _MAX_DEPTH:
             return False
         linked += sum(len(str(value)) for child in token.children or () for value in child.attrs.values())
-    return linked <= _MOST
+    return linked <= _MAX_TOTAL_LENGTH
 
 
 def _fit_headings(tokens: Iterable[Token]) -> None:

@@ -35,6 +35,7 @@ def test_it_is_refused(inner: str) -> None:
     [
         "<style>/* see url(http://school.example) */ a{fill:url(#g)} /* it's red</style>",
         '<style>a{content:"/* no comment */"; fill:red}</style>',
+        "<style>/**/*/*url(https://elsewhere.example/)*/</style>",
         '<set attributeName="fill" to="red"/>',
     ],
 )
