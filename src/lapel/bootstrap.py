@@ -224,7 +224,7 @@ def build(
     parts = Parts(
         settings,
         database=database,
-        master_key=master_key,
+        master_key=master_key.key,
         clock=clock,
         new_id=new_id or uuid7_source(),
         peers=peers,

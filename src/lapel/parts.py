@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lapel.config import Settings
 from lapel.config.rules import networks_in
 from lapel.credentials.jsonld import Contexts, GeneralPath
+from lapel.credentials.key_storage.master_key import MasterKey
 from lapel.credentials.signing.outside_signer import OutsideSigner
 from lapel.credentials.signing.process import SigningProcess
 from lapel.database.interface import Database
@@ -41,7 +42,6 @@ from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.master_key import StoredMasterKey
 from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.many_statuses import ManyStatuses
 from lapel.services.open_badges_2 import OpenBadges2
@@ -74,14 +74,14 @@ class Parts:
         settings: Settings,
         *,
         database: Database,
-        master_key: StoredMasterKey,
+        master_key: MasterKey,
         clock: Clock,
         new_id: IdSource,
         peers: Peers | None = None,
     ) -> None:
         self.settings = settings
         self.store = database
-        self.master_key = master_key.key
+        self.master_key = master_key
         self.clock = clock
         self.new_id = new_id
         self.peers = peers

@@ -104,7 +104,7 @@ def set_image_and_extensions(
     request: NewIssuer | IssuerChanges | NewAchievement | AchievementChanges,
     image_before: JsonObject,
 ) -> None:
-    """Set in `members` the image's caption and the extensions, where the request has them."""
+    """Set in `members` the image's caption and author, and the extensions, where the request has them."""
     image = _patched_image(problems, request.image, image_before)
     if image is not UNSET:
         members[IMAGE] = profile_checks.image_members(problems, image)
