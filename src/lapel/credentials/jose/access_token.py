@@ -94,7 +94,7 @@ def check_claims(claims: JsonObject, *, issuer: str, audience: str, now: datetim
     expires = _moment(claims, "exp")
     if expires is None:
         raise InvalidToken("This token does not say when it ends (`exp`).")
-    if now >= expires + tolerance:
+    if now - tolerance >= expires:  # not `expires + tolerance`, which may be beyond the last year of a datetime
         raise InvalidToken("This token has expired (`exp`).")
     for claim in ("nbf", "iat"):
         begins = _moment(claims, claim)

@@ -101,7 +101,7 @@ class AccessTokens:
         organisation_id = await self._organisation_id(jws.claims)
         scopes = scopes_of(role, organisation_id)
         principal = Principal(organisation_id, f"{TOKEN_ACTOR}{jws.claims['sub']}", role, scopes)
-        self._cache[digest] = (principal, min(expires + rules.tolerance, now + BELIEVED_FOR))
+        self._cache[digest] = (principal, min(expires, now + BELIEVED_FOR))
         return principal
 
     def _role(self, claims: JsonObject) -> Role:

@@ -100,6 +100,7 @@ class ProviderKeys:
                 try:
                     cached = self._cached = _KeySet(await self._fetch(), now)
                 except (FetchFailed, UnreadableJson, TooLarge, InvalidJwt) as error:
+                    self._tried_at = self._timer()  # so that those who have waited do not try it again one by one
                     if cached is None or now - cached.fetched_at >= MAX_AGE_SECONDS:
                         raise Unavailable(f"The identity provider's keys cannot be fetched: {error.detail}") from error
                 except BaseException:  # such as a cancellation: it was no failed attempt, so no pause follows

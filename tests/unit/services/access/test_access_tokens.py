@@ -12,6 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from lapel.domain.access import Principal, Role, scopes_of
+from lapel.domain.fetching import FetchTimeout
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidToken, Unavailable
 from lapel.services.access.access_tokens import BELIEVED_FOR, AccessTokens, TokenRules
@@ -147,6 +148,10 @@ async def test_clocks_may_be_a_minute_apart(provider: Provider) -> None:
         await provider.who(nbf=now + 62)
 
 
+async def test_a_token_may_end_with_the_calendar(provider: Provider) -> None:
+    assert await provider.who(exp=253_402_300_799)  # the last second that a datetime can hold
+
+
 async def test_no_token_is_signed_with_what_everybody_knows(provider: Provider) -> None:
     public = json.dumps(provider.keys["first"].as_dict(private=False)).encode()
     provider.publish({"kty": "oct", "kid": "secret", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"})
@@ -230,6 +235,26 @@ async def test_who_goes_away_while_keys_are_fetched_keeps_nobody_from_them(
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
             await gone
+    assert await provider.who()
+
+
+async def test_a_provider_that_does_not_answer_is_not_waited_for_by_one_request_after_another(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def slow(url: str, **options: Any) -> Any:
+        asked.append(url)
+        await asyncio.sleep(0)
+        provider.elapsed += PAUSE_SECONDS
+        raise FetchTimeout("id.example took more than 10 seconds.")
+
+    monkeypatch.setattr(provider.server.web, "fetch", slow)
+    results = await asyncio.gather(*(provider.who(sub=str(number)) for number in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [Unavailable] * 5
+    assert asked == [DISCOVERY]
+    provider.elapsed += PAUSE_SECONDS
+    monkeypatch.undo()
     assert await provider.who()
 
 
