@@ -31,6 +31,7 @@ _CREATE_FACTOR: Final = 6
 _CONNECT_SECONDS: Final = 0.5
 """The time limit for connecting in a health check, of which `/health/ready` has a second and a half."""
 
+_TOO_SLOW: Final = "The outside signer is slower than what is asked of it."
 _MAX_PENDING: Final = 1024
 _MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
 
@@ -153,16 +154,20 @@ class OutsideSigner:
         seconds = self._answer_seconds * time_factor
         message = msgspec.json.encode(request) + b"\n"
         if self.waiting >= _MAX_PENDING or self._waiting_bytes + len(message) > _MAX_PENDING_BYTES:
-            raise SignerUnavailable("The outside signer is slower than what is asked of it.")
+            raise SignerUnavailable(_TOO_SLOW)
         self.waiting += 1
         self._waiting_bytes += len(message)
         connection: _Connection | None = None
         try:
             async with asyncio.timeout(seconds):
                 connection = await self._connect()
+                if connection.is_behind:
+                    connection.end_if_silent(seconds)
+                    raise SignerUnavailable(_TOO_SLOW)
                 answer = await connection.request(request.id, message)
         except TimeoutError as error:
             if connection is not None:
+                connection.give_up(request.id)
                 connection.end_if_silent(seconds)
             raise SignerUnavailable(f"The outside signer took longer than {seconds:g} s.") from error
         except OSError as error:
@@ -214,6 +219,7 @@ class _Connection:
         self._writer = writer
         self._answers: dict[int, asyncio.Future[SignerAnswer | None]] = {}
         self._last_read = asyncio.get_running_loop().time()
+        self._newest_answered = self._newest_given_up = 0
         self._reading = asyncio.create_task(self._read(), name="outside signer")
         self.ended = False
 
@@ -232,6 +238,15 @@ class _Connection:
         finally:
             del self._answers[request_id]
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the signer is still busy with requests that were given up, behind which a new one would wait."""
+        return self._newest_given_up > self._newest_answered
+
+    def give_up(self, request_id: int) -> None:
+        """Note that nobody waits for this request any longer, although the signer may still work on it."""
+        self._newest_given_up = max(self._newest_given_up, request_id)
+
     def end_if_silent(self, seconds: float) -> None:
         """Disconnect if nothing was received for so long, so that the next request tries a new connection."""
         if asyncio.get_running_loop().time() - self._last_read >= seconds:
@@ -249,10 +264,13 @@ class _Connection:
             while line := await self._reader.readline():
                 self._last_read = asyncio.get_running_loop().time()
                 answer = _read_answer(line)
-                future = None if answer.id is None else self._answers.get(answer.id)
+                if answer.id is None:
+                    continue
+                self._newest_answered = max(self._newest_answered, answer.id)
+                future = self._answers.get(answer.id)
                 if future is not None and not future.done():  # the request may have been cancelled
                     future.set_result(answer)
-        except (OSError, ValueError) as error:  # not an answer, or an overlong line
+        except (OSError, ValueError, RecursionError) as error:  # not an answer, or an overlong line
             reason = f"it says what cannot be read: {error}"
         finally:
             self._end(reason)

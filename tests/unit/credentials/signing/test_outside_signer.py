@@ -141,6 +141,7 @@ ZEROS = base64url.encode(bytes(64))
         answering(f'{{"id": ID, "signature": "{ZEROS}", "jwk": {{"kty": "OKP"}}}}\n'.encode()),
         answering(b'{"id": ID, "error": "locked", "detail": "Insert the card."}\n'),
         answering(b"x" * 5_000_000),
+        answering(b'{"id": ID, "more": ' + b"[" * 100_000 + b"\n"),
     ],
     ids=[
         "silent",
@@ -153,6 +154,7 @@ ZEROS = base64url.encode(bytes(64))
         "false",
         "no",
         "endless",
+        "deep",
     ],
 )
 async def test_a_signer_that_is_slow_or_wrong_is_unavailable_in_bounded_time(tmp_path: Path, talk: Talk) -> None:
@@ -179,6 +181,45 @@ async def test_more_than_it_can_do_is_refused_at_once(tmp_path: Path) -> None:
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting)
+        await client.close()
+
+
+async def test_a_signer_slower_than_its_work_gets_no_more_until_it_has_done_what_was_given_up(tmp_path: Path) -> None:
+    turns: asyncio.Queue[None] = asyncio.Queue()
+    received: list[int] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held = keys.LocalSigner(PAIR.private_key)
+        while line := await reader.readline():
+            request = msgspec.json.decode(line, type=SignerRequest)
+            received.append(request.id)
+            turn = asyncio.create_task(turns.get())
+            while not (await asyncio.wait([turn], timeout=0.1))[0]:
+                writer.write(b'{"id": null}\n')  # it is not silent
+            signature = base64url.encode(held.sign(base64url.decode(request.data or "")))
+            writer.write(msgspec.json.encode(SignerAnswer(request.id, signature=signature)) + b"\n")
+
+    async with listening(tmp_path / "socket", talk):
+        client = OutsideSigner(tmp_path / "socket", answer_seconds=1)
+        signer = client.signer(PAIR.public_key)
+        early = [asyncio.create_task(signer.sign(b"early")) for _ in range(3)]
+        turns.put_nowait(None)  # the first is answered in time, and the others are not
+        assert len(await early[0]) == 64
+        for task in early[1:]:
+            with pytest.raises(SignerUnavailable, match="longer"):
+                await task
+        with pytest.raises(SignerUnavailable, match="slower"):
+            await signer.sign(b"behind them")
+        for _ in range(3):
+            turns.put_nowait(None)
+        while received != [1, 2, 3]:
+            await asyncio.sleep(0)
+        while True:
+            try:
+                assert len(await signer.sign(b"late")) == 64
+                break
+            except SignerUnavailable:  # until the last of those has been answered
+                await asyncio.sleep(0)
         await client.close()
 
 
