@@ -38,6 +38,10 @@ _DID = re.compile(
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().\u2010-\u2013/-]*").fullmatch
 _LANGUAGE = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?").fullmatch
 _NOT_IN_EMAIL = re.compile(r"[\s\x00-\x20\x7f-\x9f<>()\[\],;:\\\"\ud800-\udfff\ufffe\uffff]").search
+# Characters that nobody sees, and no mail provider allows, but that come along when addresses are copied.
+_INVISIBLE = re.compile(
+    r"[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+).search
 _DOMAIN = re.compile(r"(?:(?!-)[^.]{1,63}(?<!-)(?:\.|\Z))+(?<!\.)").fullmatch
 
 
@@ -83,6 +87,8 @@ def email_problem(value: str) -> str | None:
     """Check an e-mail address, internationalised or not (RFC 5321, RFC 6531); quoted local parts are invalid."""
     if len(value) > 254:
         return "must have at most 254 characters"
+    if _INVISIBLE(value):
+        return "must not contain invisible characters"
     local, at, domain = value.partition("@")
     valid = (
         at

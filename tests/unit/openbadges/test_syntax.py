@@ -13,7 +13,14 @@ from lapel.openbadges import syntax
 
 @pytest.mark.parametrize(
     "value",
-    ["ada@example.org", "a.b+c@sub.example.org", "δοκιμή@παράδειγμα.δοκιμή", "用户@例子.公司", "o'neill@example.org"],
+    [
+        "ada@example.org",
+        "a.b+c@sub.example.org",
+        "δοκιμή@παράδειγμα.δοκιμή",
+        "用户@例子.公司",
+        "o'neill@example.org",
+        "نیم\u200cفاصله@example.org",
+    ],
 )
 def test_e_mail_addresses_of_any_script_are_taken(value: str) -> None:
     assert syntax.email_problem(value) is None
@@ -36,6 +43,11 @@ def test_e_mail_addresses_of_any_script_are_taken(value: str) -> None:
         "Ada <ada@example.org>",
         "a\x00@example.org",
         "\ud800@example.org",
+        "\ufeffada@example.org",  # as where one CSV file was appended to another
+        "ada\u200b@example.org",  # as copied from a page
+        "ada@exam\u00adple.org",
+        "\u202eada@example.org",
+        "ada@example.org\U000e0061",
         "mailto:ada@example.org",
         f"{'a' * 65}@example.org",
         f"ada@{'a.' * 126}org",

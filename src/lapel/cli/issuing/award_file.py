@@ -31,7 +31,7 @@ MAX_ROW_LENGTH: Final = 1024 * 1024
 
 _CHUNK: Final = 1024 * 1024
 _DELIMITERS: Final = ",;\t|"
-_SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 """The line before the header that tells Excel the delimiter. Excel does not show it, so it does not count as a row."""
 
 _OTHER_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
@@ -75,7 +76,7 @@ def parse_header(header: Sequence[str], *, ignore_unknown: bool, strict: bool = 
             f"There is no column {_quoted(unknown)}.", hint=(_NO_HEADER if is_row else "") + _hint(unknown[0])
         )
     if strict:
-        duplicates = sorted({column for column in columns if column and columns.count(column) > 1})
+        duplicates = sorted(column for column, count in Counter(columns).items() if column and count > 1)
         if duplicates:
             raise BadColumns(f"The column {_quoted(duplicates)} is there twice.")
         if "email" not in columns and "identity" not in columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -64,6 +65,12 @@ def test_the_line_by_which_excel_is_told_the_delimiter_is_no_header(
     (record,) = read(path, f"{first}email;name\na@example.org;A, B\n", delimiter=delimiter)
     assert record.values == {"email": "a@example.org", "name": "A, B"}
     assert record.number == 2  # as Excel shows it
+
+
+@pytest.mark.parametrize("first", ['sep="\n', "sep=\r\n"])
+def test_a_line_that_tells_no_usable_delimiter_is_a_header(path: Path, first: str) -> None:
+    with pytest.raises(BadColumns, match="no column 'sep="):
+        read(path, f'{first}email"name\na@example.org"Ada\n')
 
 
 @pytest.mark.parametrize(
@@ -176,6 +183,13 @@ def test_wrong_columns_are_refused_with_a_hint(path: Path, header: str, said: st
         read(path, header + "\na,b\n")
     assert said in caught.value.detail
     assert hint in str(caught.value.hint)
+
+
+def test_however_often_a_column_is_there_it_is_told_soon(path: Path) -> None:
+    began = process_time()
+    with pytest.raises(BadColumns, match="'id' is there twice"):
+        read(path, "id," * 200_000 + "email\n")
+    assert process_time() - began < 5
 
 
 def test_unknown_columns_can_be_passed_over(path: Path) -> None:
