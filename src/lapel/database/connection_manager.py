@@ -9,7 +9,7 @@ import warnings
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from datetime import datetime, timedelta
 
@@ -235,9 +235,8 @@ class ConnectionManager(ABC):
         try:
             if self.reconnection is not None:
                 self.reconnection = replace(self.reconnection, attempt=self.reconnection.attempt + 1)
-            await self.ask()
-        except DatabaseError:
-            pass  # `ask` has recorded and logged it
+            with suppress(DatabaseError):  # `ask` has recorded and logged it
+                await self.ask()
         except Exception:
             _log.exception("looking for the database failed")
         finally:

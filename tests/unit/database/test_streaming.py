@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lapel.database.conformance import samples
+from lapel.database.errors import ConnectionLost
 from lapel.database.interface import DatabaseSettings
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
@@ -66,3 +69,33 @@ async def test_a_cancelled_stream_whose_read_still_waits_for_a_thread_reads_noth
         assert ended
         assert streaming.cancelled()
         assert looked_at == []
+
+
+async def test_a_transaction_that_is_undone_in_the_middle_of_a_stream_keeps_no_snapshot(tmp_path: Path) -> None:
+    file = tmp_path / "lapel.sqlite"
+    async with opened("sqlite", DatabaseSettings(sqlite_file=file)) as database:
+        assert isinstance(database, SqliteDatabase)
+        scene = await samples.set_scene(database)
+        database.manager.writer.max_unit_seconds, database.manager.writer.busy_seconds = 0.1, 1
+        first, may_go = asyncio.Event(), asyncio.Event()
+
+        async def issue(count: int) -> None:
+            async with database.transaction() as tx:
+                await tx.credentials.create_many([samples.credential(scene.issuer.id) for _ in range(count)])
+
+        async def hang() -> None:
+            async with database.transaction() as tx:
+                async for _ in tx.credentials.stream(DEFAULT_ORGANISATION_ID):
+                    first.set()
+                    await may_go.wait()
+
+        await issue(1_000)
+        hanging = asyncio.create_task(hang())
+        await first.wait()
+        await issue(1)  # waits until the other one is undone
+        with closing(sqlite3.connect(file)) as other_process:
+            other_process.execute("CREATE TABLE other (x)")
+        await issue(1)  # with the snapshot that the stream has read, it could not write any more
+        may_go.set()
+        with pytest.raises(ConnectionLost):
+            await hanging

@@ -34,9 +34,7 @@ class Fact(NamedTuple):
     definition: str
 
     def __str__(self) -> str:
-        if not self.name:
-            return f"{self.kind} {self.table}"
-        return f"{self.kind} {self.name} of {self.table}"
+        return f"{self.kind} {self.name} of {self.table}" if self.name else f"{self.kind} {self.table}"
 
 
 class Finding(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -19,7 +19,7 @@ import structlog
 
 from lapel.database import errors as e
 from lapel.database.session import Inevitable
-from lapel.database.sqlite.driver import Connection
+from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, is_busy, translated
 
 __all__ = ["GroupCommit"]
@@ -86,6 +86,7 @@ class GroupCommit:
         self._outcome: Inevitable[e.DatabaseError | None] = Inevitable(loop=self._loop)  # the group's error, or None
         self._unit = 0  # the number of the current or last unit
         self._unit_began: float | None = None  # None while no unit is open
+        self.cursors: set[Cursor] = set()  # of the unit's streams; left open, they would keep its snapshot
         self.busy = False  # while a unit is open or a COMMIT is running
         self._commit_scheduled = False
         self._closed = False
@@ -267,6 +268,8 @@ class GroupCommit:
 
     def _end_unit(self, *, gathered: bool = False) -> None:
         self._unit_began = None
+        while self.cursors:
+            self.cursors.pop().close()
         self.release(gathered=gathered)
 
     def _unit_deadline(self) -> float:

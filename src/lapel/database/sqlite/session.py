@@ -102,9 +102,7 @@ class _SqliteTransactionSession(_SqliteSession):
 
     @asynccontextmanager
     async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
-        with translating():
-            result = self._connection().execute(selection(table).compiled(DIALECT).sql)
-        with closing(result) as cursor:
+        with translating(), closing(self._connection().execute(selection(table).compiled(DIALECT).sql)) as cursor:
 
             async def fetch(max_rows: int) -> Sequence[Row]:
                 with translating():
@@ -133,6 +131,11 @@ class UnitSession(_SqliteTransactionSession):
             raise TransactionEnded
         self._writer.check(self._unit)
         return self._writer.connection
+
+    async def _next_batch(self, cursor: Cursor) -> list[Row]:
+        if self._writer is not None:
+            self._writer.cursors.add(cursor)
+        return await super()._next_batch(cursor)
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         self._gathered = True
@@ -178,13 +181,12 @@ class SnapshotSession(_SqliteTransactionSession):
             raise translated(error) from error
         self._reader, self.transaction_id = connection, transaction_id
 
-    async def commit(self) -> None:
-        await self.rollback()
-
     async def rollback(self) -> None:
         connection, self._reader = self._reader, None
         if connection is not None:
             self._manager.check_in_reader(connection)
+
+    commit = rollback
 
     async def _next_batch(self, cursor: Cursor) -> list[Row]:
         connection = self._connection()
@@ -200,8 +202,7 @@ class SnapshotSession(_SqliteTransactionSession):
 class MemorySnapshotSession(UnitSession):
     """A read-only transaction on a database in memory: a unit on its only connection, which is always rolled back."""
 
-    async def commit(self) -> None:
-        await self.rollback()
+    commit = UnitSession.rollback
 
 
 class FileReadingSession(_SqliteSession):
