@@ -123,6 +123,21 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
     assert server.get(urljoin(made["id"], image)).headers["content-type"] == "image/svg+xml"
 
 
+def test_a_related_achievement_is_named_if_it_is_published_here(server: LiveServer, issuer: dict[str, Any]) -> None:
+    def create(name: str, *related: str) -> str:
+        about = {"issuer": issuer["id"], "description": "1", "criteria": {"narrative": "Be there."}}
+        others = [{"id": address} for address in related]
+        return str(server.create("/v3/achievements", name=name, related=others, **about)["id"])
+
+    here = create("Day <i>Sailing</i>")
+    gone, odd = f"{here[:-36]}018f3c1a-0000-7000-8000-000000000000", f"{here}/image"
+    text = server.get(create("Night Sailing", here, gone, odd, "https://school.example/nuit"), accept=BROWSER).text
+
+    named = {here: "Day &lt;i&gt;Sailing&lt;/i&gt;"}
+    for link in (here, gone, odd, "https://school.example/nuit"):
+        assert f'<li><bdi><a href="{link}" rel="noopener">{named.get(link, link)}</a></bdi></li>' in text
+
+
 def test_who_endorses_an_achievement_or_an_issuer_is_shown(server: LiveServer) -> None:
     issuer = server.create("/v3/issuers", name="A praised school")
     achievement = server.create(
@@ -223,7 +238,9 @@ def shown(document: dict[str, Any]) -> str:
         updated_at=moment,
     )
     addresses = Addresses("https://b.example")
-    return render_achievement_page(achievement, document, issuer_name="School", newest=1, addresses=addresses).decode()
+    return render_achievement_page(
+        achievement, document, issuer_name="School", newest=1, names={}, addresses=addresses
+    ).decode()
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from lapel.domain.verification import CheckCode, Outcome, Problem
 from lapel.services.verifying import Check, Report, Shown
-from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS
+from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS, day_of
 from lapel.web.verification_page import render_report_page
 from tests.http.live_server import LiveServer
 from tests.support.badge_images import png
@@ -91,12 +92,21 @@ def test_whose_it_is_and_from_when_on_is_told_in_words(server: LiveServer, achie
 
     for name, value in {
         "Recipient": "Ada Lovelace",
-        "Valid from": "31 January 2026",
-        "Valid until": "1 February 2999",
+        "Valid from": day_of(datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        "Valid until": day_of(datetime(2999, 2, 1, 12, tzinfo=UTC)),
     }.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
     broken = json.dumps({**badge, "validUntil": "soon"}).encode()
     assert "<dt>Valid until</dt><dd><bdi>soon</bdi></dd>" in send(server, {}, broken).text
+
+
+def test_that_it_has_expired_is_told_with_the_day(server: LiveServer, achievement: dict[str, Any]) -> None:
+    recipient = {"type": "email", "identity": "ada@school.example"}
+    dates = {"validFrom": "2026-01-01T12:00:00Z", "validUntil": "2026-01-31T12:00:00Z"}
+    badge = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient, **dates)
+    text = send(server, {}, json.dumps(badge).encode()).text
+
+    assert text.count(f"It expired on {day_of(datetime(2026, 1, 31, 12, tzinfo=UTC))}.") == 2  # the verdict, the check
 
 
 def test_what_it_is_for_and_when_it_was_awarded_is_told(server: LiveServer, achievement: dict[str, Any]) -> None:
@@ -108,7 +118,7 @@ def test_what_it_is_for_and_when_it_was_awarded_is_told(server: LiveServer, achi
     said = send(server, {}, json.dumps(badge).encode(), accept="application/json").json()["credential"]
 
     assert f'<p class="text">{achievement["description"]}</p>' in text
-    assert "<dt>Awarded</dt><dd><bdi>30 January 2026</bdi></dd>" in text
+    assert f"<dt>Awarded</dt><dd><bdi>{day_of(datetime(2026, 1, 30, 12, tzinfo=UTC))}</bdi></dd>" in text
     assert (said["description"], said["awardedDate"]) == (achievement["description"], "2026-01-30T12:00:00Z")
 
 

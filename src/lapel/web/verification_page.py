@@ -6,11 +6,10 @@ from base64 import b64encode
 from typing import Final
 
 from lapel.credentials.baking import media_type
-from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.verification import Kind, Outcome, Problem
 from lapel.services.verifying import Report
 from lapel.web.links import web_link
-from lapel.web.pages import day_of, render
+from lapel.web.pages import render, with_days
 
 __all__ = ["render_report_page", "render_verification_page"]
 
@@ -43,9 +42,9 @@ def render_report_page(report: Report) -> bytes:
     names = {
         "Issuer": summary.issuer_name,
         "Recipient": summary.recipient,
-        "Awarded": _day(summary.awarded),
-        "Valid from": _day(summary.valid_from),
-        "Valid until": _day(summary.valid_until),
+        "Awarded": summary.awarded and with_days(summary.awarded),
+        "Valid from": summary.valid_from and with_days(summary.valid_from),
+        "Valid until": summary.valid_until and with_days(summary.valid_until),
         "Secured by": summary.format,
     }
     return render(
@@ -84,9 +83,3 @@ def _picture(content: bytes | None) -> str | None:
     if content is None or len(content) > _MAX_IMAGE_BYTES:
         return None
     return f"data:{media_type(content)};base64,{b64encode(content).decode()}"
-
-
-def _day(text: str | None) -> str | None:
-    """Return the day of a timestamp; any other text is returned as it is."""
-    time = parse_timestamp(text)
-    return day_of(time) if time else text
