@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from lapel.domain.verification import CheckCode, Outcome, Problem
+from lapel.domain.verification import CheckCode, Kind, Outcome, Problem
 from lapel.services.verifying import Check, Report, Shown
 from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS, day_of
 from lapel.web.verification_page import render_report_page
@@ -35,6 +36,7 @@ def test_the_form_is_there_for_everybody_and_goes_nowhere_else(server: LiveServe
     assert "form-action 'self'" in page.headers["content-security-policy"]
     assert "form-action 'none'" in PAGE_HEADERS["content-security-policy"]
     assert 'action="v3/verify"' in page.text
+    assert "a name is not enough" in page.text
 
 
 def test_an_address_to_begin_with_is_in_it_and_becomes_no_markup(server: LiveServer) -> None:
@@ -157,7 +159,6 @@ def test_a_changed_one_is_not_and_it_is_said_why(server: LiveServer, credential:
     assert "<strong>Not valid.</strong>" in text
     assert text.index('<strong class="bad">Wrong</strong>') < text.index(">Right</strong>")
     assert "The signature" in text.partition("<h2>")[0]
-    assert "signature" in text
 
 
 @pytest.mark.parametrize(("who", "verdict"), [("ada@school.example", "Valid"), ("eve@school.example", "Not valid")])
@@ -222,6 +223,29 @@ def test_what_could_not_be_looked_at_is_said_at_once_and_what_follows_from_that_
     assert "Do not rely on it. Revoked.</span>" in said_first(*checks)
 
 
+def test_a_report_leads_to_the_issuer_the_criteria_and_the_badge() -> None:
+    shown = Shown(
+        credential_id="https://a.example/badge",
+        issuer_id="https://a.example/issuer",
+        issuer_name="Academy",
+        criteria="Three *nights*.",
+        criteria_id="https://a.example/criteria",
+        narrative="A calm *hand*.",
+    )
+    badge, endorsement = (
+        render_report_page(Report(checks=(), shown=replace(shown, kind=kind))).decode()
+        for kind in (Kind.BADGE, Kind.ENDORSEMENT)
+    )
+
+    assert "<dt>Issuer</dt><dd><bdi>Academy</bdi></dd>" in badge
+    for link in (shown.issuer_id, shown.criteria_id, shown.credential_id):
+        assert f'<a href="{link}" rel="noopener">{link}</a>' in badge
+    assert "Anybody can take any name." in badge
+    assert "<p>Three <em>nights</em>.</p>" in badge
+    assert "<p>A calm <em>hand</em>.</p>" in badge.partition("<h2>About this award</h2>")[2]
+    assert "<p>A calm <em>hand</em>.</p>" in endorsement.partition("<h2>What is said</h2>")[2]
+
+
 def test_nothing_in_a_report_becomes_markup_and_every_outcome_has_its_word() -> None:
     evil = "</style><script>alert(1)</script>\"'"
     words = {"Right", "Wrong", "Note", "Unknown", "Not checked"}
@@ -231,7 +255,10 @@ def test_nothing_in_a_report_becomes_markup_and_every_outcome_has_its_word() -> 
         )
         for outcome in Outcome
     )
-    shown = Shown(name=evil, issuer_id="javascript:alert(1)", issuer_name=evil, recipient=evil, credential_id=evil)
+    link = "javascript:alert(1)"
+    shown = Shown(
+        name=evil, issuer_id=link, issuer_name=evil, recipient=evil, criteria_id=link, credential_id=link, awarded=evil
+    )
 
     text = render_report_page(Report(checks=checks, shown=shown)).decode()
 
