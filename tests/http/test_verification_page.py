@@ -98,6 +98,8 @@ def test_whose_it_is_and_from_when_on_is_told_in_words(server: LiveServer, achie
         "Valid until": day_of(datetime(2999, 2, 1, 12, tzinfo=UTC)),
     }.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
+    unnamed = server.create("/v3/credentials", achievement=achievement["id"], recipient={**recipient, "name": None})
+    assert "a hash of their e-mail address" in send(server, {}, json.dumps(unnamed).encode()).text
     broken = json.dumps({**badge, "validUntil": "soon"}).encode()
     assert "<dt>Valid until</dt><dd><bdi>soon</bdi></dd>" in send(server, {}, broken).text
 

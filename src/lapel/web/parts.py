@@ -61,10 +61,11 @@ def credits_of(value: JsonValue) -> str | None:
 
 def related(item: JsonObject, names: Mapping[str, str]) -> dict[str, str | None] | None:
     """Convert a related achievement (OB 3.0, Related class), of which the URL is known, and its name from `names`."""
-    url, words = as_text(item.get("id")), (as_text(item.get("inLanguage")), as_text(item.get("version")))
+    url, language, version = (as_text(item.get(name)) for name in ("id", "inLanguage", "version"))
     if url is None:
         return None
-    return {"name": names.get(url, url), "link": web_link(url), "words": ", ".join(filter(None, words))}
+    words = filter(None, (language, version and f"edition {version}"))
+    return {"name": names.get(url, url), "link": web_link(url), "words": ", ".join(words)}
 
 
 def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:

@@ -26,6 +26,10 @@ _WORDS: Final = {
     Outcome.SKIP: ("none", "Not checked"),
 }
 """How each outcome is shown; checks are sorted in this order, the most important ones first."""
+_HASHED: Final = dict.fromkeys(
+    ("hashed emailAddress", "hashed email"), "Not named: the badge has a hash of their e-mail address."
+)
+"""How a recipient is shown of whom a report names only what was hashed, if most people would not understand that."""
 _MAX_IMAGE_BYTES: Final = 1024 * 1024
 """The largest image that is embedded in a page."""
 
@@ -41,7 +45,7 @@ def render_report_page(report: Report) -> bytes:
     tone, word, sentence = _VERDICTS[report.valid]
     names = {
         "Issuer": summary.issuer_name,
-        "Recipient": summary.recipient,
+        "Recipient": _HASHED.get(summary.recipient or "", summary.recipient),
         "Awarded": summary.awarded and with_days(summary.awarded),
         "Valid from": summary.valid_from and with_days(summary.valid_from),
         "Valid until": summary.valid_until and with_days(summary.valid_until),
