@@ -85,7 +85,8 @@ class Application:
             await self.database.migrate()
         status = await self.database.migration_status()
         if status.pending:
-            raise WrongSchema(f"The database's tables are not those of this version: {len(status.pending)} to run.")
+            pending = ", ".join(status.pending)
+            raise WrongSchema(f"The database's tables are not those of this version; migrations to run: {pending}.")
         await refuse_unfinished(self.database)
         await self.master_key.establish(self.database, make=make)
 

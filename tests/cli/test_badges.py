@@ -288,6 +288,7 @@ def test_the_demonstration_fills_an_empty_server_once(lapel: Command) -> None:
     again = lapel("demo")
     assert again.code == 1
     assert "demo_not_empty" in again.err
+    assert "LAPEL_PORT=8001" in again.err, "the port is part of every badge, and another server may have it"
 
 
 def test_the_demonstrations_hint_leads_to_one(lapel: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

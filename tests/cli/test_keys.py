@@ -117,7 +117,7 @@ def test_the_master_key_is_exchanged_beside_its_database(lapel: Command, issuer:
 
     shown = lapel("keys", "rotate-master")
 
-    assert shown.out.startswith("2 private keys are encrypted under the new master key")
+    assert shown.out.startswith("Every private key (2) is encrypted under the new master key")
     assert file.read_text() != before
     assert file.with_name(f"{file.name}.old").read_text() == before
     assert f"The old one is in {file}.old: delete it once no backup needs it." in shown.err

@@ -49,6 +49,7 @@ def test_another_one_is_an_error(lapel: Command, key_file: Path, monkeypatch: py
     assert f"error: wrong_master_key: {sentence}" in ended["check"].out
     assert sentence in ended["status"].out
     assert "hint: " in ended["status"].err
+    assert "FILE.next" in " ".join(ended["status"].err.split())  # after a rotation that was interrupted
     assert json.loads(lapel("db", "status", "--json").out)["masterKey"] == {
         "ok": False,
         "opened": 0,

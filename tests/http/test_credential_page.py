@@ -17,7 +17,7 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.web.credential_page import render_credential_page, validity_of
 from lapel.web.links import web_link
-from lapel.web.pages import PAGE_HEADERS
+from lapel.web.pages import PAGE_HEADERS, day_of
 from tests.http.live_server import LiveServer
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -48,11 +48,11 @@ def stored(**changes: Any) -> Credential:
         (
             {"status": CredentialStatus.REVOKED, "status_reason": "Cheating", "status_changed_at": NOW},
             "Revoked",
-            "4 May 2026",
+            "revoked this credential on 2026-05-04T12:00:00Z",
         ),
         ({"status": CredentialStatus.SUSPENDED}, "Suspended", "for now"),
-        ({"valid_until": NOW}, "Expired", "4 May 2026"),
-        ({"valid_from": NOW + timedelta(days=1)}, "Not yet valid", "5 May 2026"),
+        ({"valid_until": NOW}, "Expired", "expired on 2026-05-04T12:00:00Z"),
+        ({"valid_from": NOW + timedelta(days=1)}, "Not yet valid", "valid from 2026-05-05T12:00:00Z"),
     ],
 )
 def test_the_standing_is_told_as_it_is_now(changes: dict[str, Any], word: str, sentence: str) -> None:
@@ -123,10 +123,13 @@ def test_a_names_direction_touches_nothing_beside_it() -> None:
 
 
 def test_what_has_not_begun_is_not_called_awarded() -> None:
-    later = stored(valid_from=NOW + timedelta(days=1))
-    text = render_credential_page(later, {}, addresses=Addresses("https://b.example"), now=NOW).decode()
+    later, addresses = stored(valid_from=NOW + timedelta(days=1)), Addresses("https://b.example")
+    for document in ({}, {"awardedDate": "2026-05-05T10:00:00Z"}):
+        text = render_credential_page(later, document, addresses=addresses, now=NOW).decode()
 
-    assert "<dt>Valid from</dt><dd>5 May 2026</dd>" in text
+        assert f"<dt>Valid from</dt><dd>{day_of(later.valid_from)}</dd>" in text
+        assert f"This credential is valid from {day_of(later.valid_from)} on." in text
+        assert "<dt>Awarded</dt>" not in text
     assert "<dt>Awarded</dt>" in page({})
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 from uuid import UUID
 
 import pytest
+from markupsafe import escape
 
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
@@ -46,8 +48,24 @@ def test_an_issuer_is_shown_with_what_it_awards(
     assert 'href="https://school.example"' in text
     assert "badges@school.example" in text
     assert html.escape(achievement["name"]) in text
+    assert f'<p class="text">{achievement["description"]}</p>' in text
+    assert '<main>\n<header class="head">\n<div>' in text, "without an image"
     (link,) = [part.split('"')[0] for part in text.split('href="')[1:] if "achievements/" in part]
     assert urljoin(issuer["id"], link) == achievement["id"]
+
+
+def test_an_issuer_is_shown_with_its_image_its_telephone_and_how_it_signs(server: LiveServer) -> None:
+    image = f"data:image/png;base64,{b64encode(png()).decode()}"
+    about = {"official": "Mx Quay", "phone": "+15550100", "image": {"id": image, "type": "Image"}}
+    made = server.create("/v3/issuers", name="Harbour School", identity="did:key", **about)
+    address = f"/v3/issuers/{made['id']}"
+    text = server.get(address, accept=BROWSER).text
+
+    for name, value in {"Official": "Mx Quay", "Telephone": "+15550100"}.items():
+        assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
+    assert f"<dt>Signs as</dt><dd><code>{made['id']}</code></dd>" in text
+    shown = text.split('<img src="')[1].split('"')[0]
+    assert server.get(urljoin(address, shown)).content == png()
 
 
 def test_of_an_issuer_that_awards_much_the_newest_are_shown(server: LiveServer) -> None:
@@ -80,6 +98,7 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
         criteria={"id": "https://school.example/night", "narrative": "Three nights at the helm."},
         fieldOfStudy="Seamanship",
         specialization="Coastal waters",
+        humanCode="SEA-201",
         creditsAvailable=2.5,
         version="2026",
         creator={"id": "https://guild.example", "type": "Profile", "name": "Sailors' Guild"},
@@ -87,6 +106,7 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
         inLanguage="en-GB",
         alignment=[
             {"targetName": "Watchkeeping", "targetUrl": "https://frame.example/1", "targetFramework": "Sea Skills"}
+            | {"targetDescription": "Keeps a watch."}
         ],
         resultDescription=[
             {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000a", "name": "Mark", "resultType": "LetterGrade"}
@@ -95,6 +115,20 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
             | {"valueMin": "0", "valueMax": "100"},
             {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000c", "name": "Miles", "resultType": "RawScore"}
             | {"valueMin": "300"},
+            {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000d", "name": "Faults", "resultType": "RawScore"}
+            | {"valueMax": "3"},
+            {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000e", "name": "Remarks", "resultType": "Result"},
+            {
+                "id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000f",
+                "name": "Helm",
+                "resultType": "RubricCriterionLevel",
+            }
+            | {
+                "rubricCriterionLevel": [
+                    {"id": f"urn:uuid:018f3c1a-0000-7000-8000-00000000001{number}", "name": name}
+                    for number, name in enumerate(("Steady", "Sure"))
+                ]
+            },
         ],
         tag=["sea"],
     )
@@ -107,6 +141,8 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
     assert "Sea Skills" in text
     facts = {
         "Specialisation": "Coastal waters",
+        "Code": "SEA-201",
+        "Language": "en-GB",
         "Credits": "2.5",
         "Edition": "2026",
         "Created by": "Sailors&#39; Guild",
@@ -114,13 +150,33 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
     for name, value in facts.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
     assert 'href="https://school.example/nuit"' in text
-    assert '<bdi class="soft">fr, 2</bdi>' in text
+    assert '<bdi class="soft">fr, edition 2</bdi>' in text
     assert '<h1 lang="en-GB">' in text
     assert ">A, B<" in text
     assert ">0 to 100<" in text
     assert ">at least 300<" in text
+    assert ">at most 3<" in text
+    assert "<dt><bdi>Remarks</bdi></dt><dd><bdi>in words</bdi></dd>" in text
+    assert ">Steady, Sure<" in text
+    assert '<p class="text">Keeps a watch.</p>' in text
+    assert "<dt>Version</dt>" not in text
     image = text.split('<img src="')[1].split('"')[0]
     assert server.get(urljoin(made["id"], image)).headers["content-type"] == "image/svg+xml"
+
+
+def test_a_related_achievement_is_named_if_it_is_published_here(server: LiveServer, issuer: dict[str, Any]) -> None:
+    def create(name: str, *related: str) -> str:
+        about = {"issuer": issuer["id"], "description": "1", "criteria": {"narrative": "Be there."}}
+        others = [{"id": address} for address in related]
+        return str(server.create("/v3/achievements", name=name, related=others, **about)["id"])
+
+    here = create("Day <i>Sailing</i>")
+    gone, odd = f"{here[:-36]}018f3c1a-0000-7000-8000-000000000000", f"{here}/image"
+    text = server.get(create("Night Sailing", here, gone, odd, "https://school.example/nuit"), accept=BROWSER).text
+
+    named = {here: "Day &lt;i&gt;Sailing&lt;/i&gt;"}
+    for link in (here, gone, odd, "https://school.example/nuit"):
+        assert f'<li><bdi><a href="{link}" rel="noopener">{named.get(link, link)}</a></bdi></li>' in text
 
 
 def test_who_endorses_an_achievement_or_an_issuer_is_shown(server: LiveServer) -> None:
@@ -141,6 +197,7 @@ def test_who_endorses_an_achievement_or_an_issuer_is_shown(server: LiveServer) -
             in text
         )
         assert "<p>Well <em>made</em>.</p>" in text
+        assert '<p class="soft">Each was verified when it was added here.</p>' in text
 
 
 def test_each_version_has_its_page(server: LiveServer, issuer: dict[str, Any]) -> None:
@@ -223,7 +280,9 @@ def shown(document: dict[str, Any]) -> str:
         updated_at=moment,
     )
     addresses = Addresses("https://b.example")
-    return render_achievement_page(achievement, document, issuer_name="School", newest=1, addresses=addresses).decode()
+    return render_achievement_page(
+        achievement, document, issuer_name="School", newest=1, names={}, addresses=addresses
+    ).decode()
 
 
 @pytest.mark.parametrize(
@@ -236,11 +295,15 @@ def test_only_addresses_of_the_web_become_links(link: str) -> None:
 
     assert "How it is earned" not in text
     assert "<bdi>A</bdi>" in text
+    assert f"<li><bdi>{escape(link)}</bdi></li>" in text
     good = shown({"criteria": {"id": "https://a.example/c"}})
     assert 'href="https://a.example/c"' in good
 
 
-@pytest.mark.parametrize("odd", [None, 1, True, [], {}, [[{}]], "", " ", {"@value": EVIL}, [EVIL], [None, 1]])
+@pytest.mark.parametrize(
+    "odd",
+    [None, 1, pytest.param(10**400, id="10**400"), True, [], {}, [[{}]], "", " ", {"@value": EVIL}, [EVIL], [None, 1]],
+)
 def test_members_of_another_kind_do_not_break_it(odd: Any) -> None:
     whole = dict.fromkeys(
         (

@@ -8,6 +8,7 @@ import pytest
 
 from lapel.bootstrap import build
 from lapel.config import Settings
+from lapel.database.errors import WrongSchema
 from lapel.database.health import ConnectionState
 
 
@@ -23,3 +24,12 @@ async def test_what_cannot_be_closed_leaves_nothing_else_open(monkeypatch: pytes
     with pytest.raises(OSError, match="no way"):
         await application.stop()
     assert application.database.manager.state is ConnectionState.DISCONNECTED
+
+
+async def test_a_database_without_tables_is_refused_and_what_it_lacks_is_named(postgres_dsn: str) -> None:
+    application = build(Settings.model_validate({"database_url": postgres_dsn, "master_key": "6b1f0c9d" * 8}))
+    try:
+        with pytest.raises(WrongSchema, match=r"migrations to run: 0001, 0002, .*\d{4}\.$"):
+            await application.start()
+    finally:
+        await application.stop()

@@ -71,7 +71,7 @@ class DemoNotEmpty(Conflict):
 
     code = "demo_not_empty"
     hint = (
-        "Give it a database of its own: `export DB_TYPE=sqlite SQLITE_FILE=demo/lapel.sqlite`,"
+        "Give it a database of its own: `export DB_TYPE=sqlite SQLITE_FILE=demo/lapel.sqlite LAPEL_PORT=8001`,"
         " then `lapel demo` and `lapel serve`."
     )
 

@@ -179,7 +179,7 @@ def rotate_master(
 
     async def work(application: Application) -> None:
         result = await application.master_key.rotate(application.database, new_file=new_file)
-        typer.echo(f"{result.keys} private keys are encrypted under the new master key in {result.file}.")
+        typer.echo(f"Every private key ({result.keys}) is encrypted under the new master key in {result.file}.")
         if new_file is not None:
             typer.echo(
                 f"Set LAPEL_MASTER_KEY_FILE={result.file} from now on, and no longer LAPEL_MASTER_KEY.", err=True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Generator
+from random import SystemRandom
 from typing import TypeAlias, TypeVar
 
 import httpx
@@ -38,7 +38,7 @@ def attempts(request: Request[Result], *, patience: float) -> Generator[Request[
         outcome = yield request
         if isinstance(outcome, httpx.Response) and _is_success(outcome, request):
             return request.read(outcome)
-        wait = max(_requested_pause(outcome), pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        wait = max(_requested_pause(outcome), pause * SystemRandom().uniform(0.5, 1.0))
         if not _may_repeat(request, outcome) or wait > patience:
             break
         patience -= wait

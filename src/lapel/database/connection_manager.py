@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import warnings
 import weakref
 from abc import ABC, abstractmethod
@@ -12,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from datetime import datetime, timedelta
+from random import SystemRandom
 
 import structlog
 from msgspec.structs import replace
@@ -36,7 +36,7 @@ def backoff(attempt: int) -> float:
     The jitter keeps clients that lost the same database from all returning to it at the same moment.
     """
     longest = min(2.0, 0.05 * 2.0 ** min(attempt, 30))
-    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+    return SystemRandom().uniform(longest / 2, longest)
 
 
 class ConnectionManager(ABC):

@@ -117,12 +117,21 @@ class Pages(Protocol):
         """
         ...
 
-    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
+    def achievement(
+        self,
+        achievement: Achievement,
+        document: JsonObject,
+        *,
+        issuer_name: str,
+        newest: int,
+        names: Mapping[str, str],
+    ) -> bytes:
         """Render a version of an achievement.
 
         Args:
             document: the OB 3.0 Achievement.
             newest: the number of the newest version.
+            names: the names of related achievements, as far as they are known, by URL.
         """
         ...
 

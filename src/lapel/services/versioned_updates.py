@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
+from random import SystemRandom
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
@@ -75,7 +75,7 @@ async def update_versioned(
             return await store.run(body)
         except PreconditionFailed:
             # A random pause, so that the writers that collided do not collide again.
-            await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * attempt))  # noqa: S311 - no secret
+            await asyncio.sleep(SystemRandom().uniform(0, _PAUSE_SECONDS * attempt))
     raise Unavailable("Too many requests are changing this at the same time.")
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.addresses import Addresses
+from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.data_model.structure import is_endorsement
@@ -45,7 +46,7 @@ def validity_of(credential: Credential, *, now: datetime, is_believed: bool = Tr
     """
     reason = credential.status_reason
     if credential.status is CredentialStatus.REVOKED:
-        since = f" on {day_of(credential.status_changed_at)}" if credential.status_changed_at else ""
+        since = f" on {format_timestamp(credential.status_changed_at)}" if credential.status_changed_at else ""
         then = " and issued another in its place" if credential.replaced_by_id else ""
         return Validity("bad", "Revoked", f"The issuer revoked this credential{since}{then}.", reason)
     if not is_believed:
@@ -53,9 +54,11 @@ def validity_of(credential: Credential, *, now: datetime, is_believed: bool = Tr
     if credential.status is CredentialStatus.SUSPENDED:
         return Validity("wait", "Suspended", "The issuer has suspended this credential for now.", reason)
     if credential.valid_until is not None and now >= credential.valid_until:
-        return Validity("bad", "Expired", f"This credential expired on {day_of(credential.valid_until)}.")
+        return Validity("bad", "Expired", f"This credential expired on {format_timestamp(credential.valid_until)}.")
     if now < credential.valid_from:
-        return Validity("wait", "Not yet valid", f"This credential is valid from {day_of(credential.valid_from)} on.")
+        return Validity(
+            "wait", "Not yet valid", f"This credential is valid from {format_timestamp(credential.valid_from)} on."
+        )
     return Validity("good", "Valid", "The issuer has not revoked this credential, and it has not expired.")
 
 
@@ -88,6 +91,8 @@ def render_credential_page(
     issuer = {"id": named_issuer} if isinstance(named_issuer, str) else as_object(named_issuer)
     title = as_text(achievement.get("name")) or as_text(document.get("name")) or "Credential"
     validity = validity_of(credential, now=now, is_believed=is_believed)
+    awarded = parse_timestamp(document.get("awardedDate")) or credential.valid_from
+    begins = credential.valid_from if now < credential.valid_from else None
     url = addresses.credential(credential.id)
     replaced_by = addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None
     return render(
@@ -122,8 +127,8 @@ def render_credential_page(
         results=[parts.result(as_object(item), achievement) for item in as_list(subject.get("result"))],
         # Lapel verifies the endorsements that it embeds; those in a client's document have not been verified.
         endorsements=[*parts.endorsements((document, achievement, issuer))] if is_written_here else [],
-        awarded=day_of(_awarded(document) or credential.valid_from),
-        begins=day_of(credential.valid_from) if now < credential.valid_from else None,
+        awarded=day_of(awarded) if begins is None or begins.date() != awarded.date() else None,
+        begins=day_of(begins) if begins else None,
         replaced_by=replaced_by,
         replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
         expires=day_of(credential.valid_until) if credential.valid_until else None,
@@ -185,10 +190,6 @@ def _achievement_link(credential: Credential, addresses: Addresses) -> str | Non
     if credential.achievement_id is None:
         return None
     return f"{addresses.achievement(credential.achievement_id)}?version={credential.achievement_version}"
-
-
-def _awarded(document: JsonObject) -> datetime | None:
-    return parse_timestamp(document.get("awardedDate"))
 
 
 def _types(document: JsonObject) -> Sequence[str]:

@@ -12,9 +12,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from lapel.credentials.date_time import parse_iso_8601, parse_timestamp
+from lapel.domain.clock import format_timestamp
 from lapel.web.markdown import Narratives
 
-__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "render"]
+__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "render", "with_days"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -35,12 +37,24 @@ FORM_HEADERS: Mapping[str, str] = {
 }
 """Header fields of a page that has a form."""
 
+_TIME = re.compile(r"(?<![0-9W-])([0-9W-]{7,10}T[0-9:.,Z+-]*[0-9Z])", re.ASCII)
 _DIRECTION_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
-def day_of(time: datetime) -> str:
-    """Return the day, such as 31 January 2026."""
-    return f"{time.day} {time:%B} {time.year}"
+def day_of(time: datetime) -> Markup:
+    """Mark up the day, such as 31 January 2026, which keeps the time for programs and for whoever points at it."""
+    exact = format_timestamp(time)
+    return Markup('<time datetime="{0}" title="{0}">{1.day} {1:%B} {1.year}</time>').format(exact, time)
+
+
+def with_days(text: str) -> Markup:
+    """Escape `text`, and mark up each date and time in it, as the standards write them, as a day."""
+    return Markup("").join(_day(part) if index % 2 else part for index, part in enumerate(_TIME.split(text)))
+
+
+def _day(text: str) -> str:
+    time = parse_iso_8601(text) or parse_timestamp(text)
+    return day_of(time) if time else text
 
 
 def isolated(name: str) -> str:
@@ -67,6 +81,7 @@ _environment = Environment(
 )
 _environment.filters["isolated"] = isolated
 _environment.filters["with_code"] = with_code
+_environment.filters["with_days"] = with_days
 _environment.globals["style"] = Markup(_STYLE)  # noqa: S704  # part of this package
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.jose import vc_jwt
@@ -59,10 +59,13 @@ def credits_of(value: JsonValue) -> str | None:
     return None
 
 
-def related(item: JsonObject) -> dict[str, str | None] | None:
-    """Convert a related achievement (OB 3.0, Related class), of which only the URL is known."""
-    name, words = as_text(item.get("id")), (as_text(item.get("inLanguage")), as_text(item.get("version")))
-    return {"name": name, "link": web_link(name), "words": ", ".join(filter(None, words))} if name else None
+def related(item: JsonObject, names: Mapping[str, str]) -> dict[str, str | None] | None:
+    """Convert a related achievement (OB 3.0, Related class), of which the URL is known, and its name from `names`."""
+    url, language, version = (as_text(item.get(name)) for name in ("id", "inLanguage", "version"))
+    if url is None:
+        return None
+    words = filter(None, (language, version and f"edition {version}"))
+    return {"name": names.get(url, url), "link": web_link(url), "words": ", ".join(words)}
 
 
 def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
@@ -27,13 +27,20 @@ _NAMES = (("official", "Official"), ("phone", "Telephone"))
 
 
 def render_achievement_page(
-    achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int, addresses: Addresses
+    achievement: Achievement,
+    document: JsonObject,
+    *,
+    issuer_name: str,
+    newest: int,
+    names: Mapping[str, str],
+    addresses: Addresses,
 ) -> bytes:
     """Render the page of one version of an achievement.
 
     Args:
         document: the OB 3.0 Achievement.
         newest: the number of the newest version.
+        names: the names of related achievements, as far as they are known, by URL.
     """
     criteria = as_object(document.get("criteria"))
     facts = [*_texts(document, _FACTS)]
@@ -59,7 +66,7 @@ def render_achievement_page(
         criteria_link=web_link(criteria.get("id")),
         alignments=[parts.alignment(as_object(item)) for item in as_list(document.get("alignment"))],
         results=[_result(as_object(item)) for item in as_list(document.get("resultDescription"))],
-        related=[*filter(None, (parts.related(as_object(item)) for item in as_list(document.get("related"))))],
+        related=[*filter(None, (parts.related(as_object(item), names) for item in as_list(document.get("related"))))],
         endorsements=[*parts.endorsements([document])],
         tags=achievement.tags,
         language=as_text(document.get("inLanguage")),

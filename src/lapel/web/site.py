@@ -54,9 +54,17 @@ class Site:
             has_version_2=has_version_2,
         )
 
-    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
+    def achievement(
+        self,
+        achievement: Achievement,
+        document: JsonObject,
+        *,
+        issuer_name: str,
+        newest: int,
+        names: Mapping[str, str],
+    ) -> bytes:
         return render_achievement_page(
-            achievement, document, issuer_name=issuer_name, newest=newest, addresses=self._addresses
+            achievement, document, issuer_name=issuer_name, newest=newest, names=names, addresses=self._addresses
         )
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:

@@ -6,11 +6,10 @@ from base64 import b64encode
 from typing import Final
 
 from lapel.credentials.baking import media_type
-from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.verification import Kind, Outcome, Problem
 from lapel.services.verifying import Report
 from lapel.web.links import web_link
-from lapel.web.pages import day_of, render
+from lapel.web.pages import render, with_days
 
 __all__ = ["render_report_page", "render_verification_page"]
 
@@ -27,6 +26,10 @@ _WORDS: Final = {
     Outcome.SKIP: ("none", "Not checked"),
 }
 """How each outcome is shown; checks are sorted in this order, the most important ones first."""
+_HASHED: Final = dict.fromkeys(
+    ("hashed emailAddress", "hashed email"), "Not named: the badge has a hash of their e-mail address."
+)
+"""How a recipient is shown of whom a report names only what was hashed, if most people would not understand that."""
 _MAX_IMAGE_BYTES: Final = 1024 * 1024
 """The largest image that is embedded in a page."""
 
@@ -42,10 +45,10 @@ def render_report_page(report: Report) -> bytes:
     tone, word, sentence = _VERDICTS[report.valid]
     names = {
         "Issuer": summary.issuer_name,
-        "Recipient": summary.recipient,
-        "Awarded": _day(summary.awarded),
-        "Valid from": _day(summary.valid_from),
-        "Valid until": _day(summary.valid_until),
+        "Recipient": _HASHED.get(summary.recipient or "", summary.recipient),
+        "Awarded": summary.awarded and with_days(summary.awarded),
+        "Valid from": summary.valid_from and with_days(summary.valid_from),
+        "Valid until": summary.valid_until and with_days(summary.valid_until),
         "Secured by": summary.format,
     }
     return render(
@@ -84,9 +87,3 @@ def _picture(content: bytes | None) -> str | None:
     if content is None or len(content) > _MAX_IMAGE_BYTES:
         return None
     return f"data:{media_type(content)};base64,{b64encode(content).decode()}"
-
-
-def _day(text: str | None) -> str | None:
-    """Return the day of a timestamp; any other text is returned as it is."""
-    time = parse_timestamp(text)
-    return day_of(time) if time else text

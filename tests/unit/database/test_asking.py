@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -89,3 +90,10 @@ def test_pauses_grow_to_a_limit_and_no_two_who_lost_the_same_take_the_same() -> 
         assert len(pauses) > 90
         assert most / 2 <= min(pauses) <= max(pauses) <= most
     assert backoff(10_000) <= 2.0
+
+
+def test_a_pause_leaves_the_random_numbers_of_others_as_they_are() -> None:
+    """They may be seeded, to be the same in every run; processes forked from one would take the same pauses."""
+    before = random.getstate()
+    backoff(1)
+    assert random.getstate() == before

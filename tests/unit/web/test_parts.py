@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from lapel.web import parts
+from lapel.web.pages import day_of
 
 
 def test_when_it_was_done_is_shown() -> None:
     subject = {"activityStartDate": "2026-01-05T00:00:00Z", "activityEndDate": "soon"}
-    assert list(parts.facts(subject)) == [{"name": "Begun", "value": "5 January 2026"}]
+    assert list(parts.facts(subject)) == [{"name": "Begun", "value": day_of(datetime(2026, 1, 5, tzinfo=UTC))}]
 
 
 def test_a_result_is_told_in_the_words_of_its_description() -> None:

@@ -53,7 +53,10 @@ class WrongMasterKey(LapelError):
     """This was encrypted under another master key."""
 
     code = "wrong_master_key"
-    hint = "Start the server with the master key that this database was made with."
+    hint = (
+        "Use the master key that this database was made with, or that it was rotated to."
+        " If `lapel keys rotate-master --new-file FILE` was interrupted, that key may be in FILE.next."
+    )
 
 
 class UnreadableEnvelope(LapelError):

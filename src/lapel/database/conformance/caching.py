@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
@@ -24,15 +25,50 @@ _WITHIN = 1.0
 Settings = tuple[str, DatabaseSettings]
 
 
-async def _watched(database: Database) -> None:
-    """Cache something, and wait until the change feed has been polled for the first time, which clears the cache."""
-    before = database.metrics.cache.drops
-    await _name(database, (await samples.set_scene(database)).issuer.id)
+async def _undisturbed(database: Database, check: Callable[[Database], Awaitable[None]]) -> None:
+    """Run `check`, and again if the cache was cleared meanwhile, as by a change feed that starts or is late."""
     async with asyncio.timeout(30):
         while True:
-            if database.metrics.cache.drops > before or not database.capabilities.change_notification:
-                return
-            await asyncio.sleep(0.01)
+            drops = database.metrics.cache.drops
+            try:
+                return await check(database)
+            except AssertionError:
+                if database.metrics.cache.drops == drops:
+                    raise
+
+
+async def _reads_each_entity_once(database: Database) -> None:
+    scene, key = await samples.set_scene(database), samples.api_key()
+    async with database.transaction() as tx:
+        await tx.api_keys.create(key)
+    operations = ("issuers.find", "achievements.find", "achievements.find_version", "api_keys.find_by_digest")
+    before = [database.metrics.count(operation) for operation in operations]
+    read, counts = database.read(), database.metrics.cache
+    hits, misses, entries = counts.hits, counts.misses, counts.entries
+    for _ in range(3):
+        assert await read.issuers.get(scene.issuer.id) == scene.issuer
+        assert await read.achievements.get(scene.achievement.id) == scene.achievement
+        assert await read.achievements.get(scene.achievement.id, version=1) == scene.achievement
+        assert await read.api_keys.find_by_digest(key.digest) == key
+    assert [database.metrics.count(operation) for operation in operations] == [count + 1 for count in before]
+    assert (counts.hits - hits, counts.misses - misses, counts.entries - entries) == (8, 4, 4)
+
+
+async def _reads_once_for_all(database: Database) -> None:
+    scene, before = await samples.set_scene(database), database.metrics.count("issuers.find")
+    found = await asyncio.gather(*(_name(database, scene.issuer.id) for _ in range(50)))
+    assert set(found) == {scene.issuer.name}
+    # A database that never waits answers each read before the next one starts.
+    assert database.metrics.count("issuers.find") == before + 1
+
+
+async def _loads(database: Database, issuer_id: UUID, *, seconds: float) -> int:
+    """Return how often the issuer was loaded while it was read for some seconds."""
+    began, before = time.monotonic(), database.metrics.count("issuers.find")
+    while time.monotonic() < began + seconds:
+        await _name(database, issuer_id)
+        await asyncio.sleep(0.02)
+    return database.metrics.count("issuers.find") - before
 
 
 async def _name(database: Database, issuer_id: UUID) -> str:
@@ -41,30 +77,10 @@ async def _name(database: Database, issuer_id: UUID) -> str:
 
 class CachingRules:
     async def test_a_recently_read_entity_comes_from_the_cache(self, database: Database) -> None:
-        scene, key = await samples.set_scene(database), samples.api_key()
-        async with database.transaction() as tx:
-            await tx.api_keys.create(key)
-        await _watched(database)
-        read, before, counts = database.read(), database.metrics.count("issuers.find"), database.metrics.cache
-        hits, misses, entries = counts.hits, counts.misses, counts.entries
-        for _ in range(3):
-            assert await read.issuers.get(scene.issuer.id) == scene.issuer
-            assert await read.achievements.get(scene.achievement.id) == scene.achievement
-            assert await read.achievements.get(scene.achievement.id, version=1) == scene.achievement
-            assert await read.api_keys.find_by_digest(key.digest) == key
-        assert database.metrics.count("issuers.find") == before + 1
-        for operation in ("achievements.find", "achievements.find_version", "api_keys.find_by_digest"):
-            assert database.metrics.count(operation) == 1, operation
-        assert (counts.hits - hits, counts.misses - misses, counts.entries - entries) == (8, 4, 4)
+        await _undisturbed(database, _reads_each_entity_once)
 
     async def test_concurrent_misses_share_one_query(self, database: Database) -> None:
-        scene = await samples.set_scene(database)
-        await _watched(database)
-        before = database.metrics.count("issuers.find")
-        found = await asyncio.gather(*(_name(database, scene.issuer.id) for _ in range(50)))
-        assert set(found) == {scene.issuer.name}
-        # A database that never waits answers each read before the next one starts.
-        assert database.metrics.count("issuers.find") == before + 1
+        await _undisturbed(database, _reads_once_for_all)
 
     async def test_a_change_is_seen_as_soon_as_it_is_committed(self, database: Database) -> None:
         scene, key = await samples.set_scene(database), samples.api_key()
@@ -145,13 +161,13 @@ class CachingRules:
     async def test_an_unchanged_entity_stays_cached_for_more_than_two_seconds(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         await _name(database, scene.issuer.id)
-        began = time.monotonic()
-        while time.monotonic() < began + 2.2:
-            await _name(database, scene.issuer.id)
-            await asyncio.sleep(0.02)
-        loads = database.metrics.count("issuers.find")
         # With a change feed there is a second load, because its first poll clears the cache.
-        assert loads <= 2 if database.capabilities.change_notification else loads in (2, 3)
+        expected = (0, 1, 2) if database.capabilities.change_notification else (2, 3)
+        # A process that stands still for a second, as on a busy machine, polls or reads too late: it may try again.
+        for _ in range(10):
+            if (loads := await _loads(database, scene.issuer.id, seconds=2.2)) in expected:
+                break
+        assert loads in expected
 
     async def test_nothing_is_cached_with_cache_seconds_zero(self, database_settings: Settings) -> None:
         name, settings = database_settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from litestar import delete, get, patch, post, put
@@ -12,7 +13,8 @@ from lapel.credentials.baking.carrier import InvalidImage
 from lapel.domain.access import Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
-from lapel.errors import InUse, InvalidInput
+from lapel.domain.json import JsonObject
+from lapel.errors import InUse, InvalidInput, NotFound
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
@@ -27,11 +29,13 @@ from lapel.services.answers import AchievementItem, AchievementPage
 from lapel.services.documents import AchievementDocument
 from lapel.services.requests import AchievementChanges, NewAchievement
 from lapel.services.svg_safety import UnsafeSvg
+from lapel.services.verifying.members import as_list, id_of
 
 __all__ = ["HANDLERS", "achievement_item"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Achievements"]
+_MAX_NAMED = 20
 _OF_VERSIONS = {"version": "Which version; the newest by default."}
 _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
 
@@ -100,9 +104,24 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
     if choose(request.header_list(b"accept"), (*JSON_LD, HTML)) == HTML:
         issuer = await request.services.issuers.get(achievement.issuer_id)
         newest = (await request.services.achievements.get(achievement.id)).version
-        page = request.services.pages.achievement(achievement, document, issuer_name=issuer.name, newest=newest)
+        names = await _names_of_related(request, document)
+        page = request.services.pages.achievement(
+            achievement, document, issuer_name=issuer.name, newest=newest, names=names
+        )
         return page_response(request, page)
     return document_response(request, document, cache_control=_CACHE, version=achievement.version)
+
+
+async def _names_of_related(request: Call, document: JsonObject) -> dict[str, str]:
+    """Return the names of those of the first related achievements that this server publishes, by URL."""
+    names = {}
+    for item in as_list(document.get("related"))[:_MAX_NAMED]:
+        url = id_of(item) or ""
+        own_id = request.services.addresses.own_id(url, collection="/v3/achievements")
+        if own_id != url:
+            with suppress(NotFound):
+                names[url] = (await request.services.achievements.get(path_id(own_id))).name
+    return names
 
 
 @patch(
