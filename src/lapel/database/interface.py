@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 import structlog
 from sqlalchemy.engine import Dialect
 
-from lapel.database.caching import EntityCache, NullCache, TtlCache
+from lapel.database.caching import NO_CACHE, EntityCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager, backoff
@@ -117,7 +117,7 @@ class Database(WholeFile, ABC):
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds, measure=self.measurements)
         self._readers: RepositoryFactory | None = None
         self._cache_watch: CacheWatch | None = None
-        self._cache: EntityCache = NullCache()
+        self._cache: EntityCache = NO_CACHE
         if settings.cache_seconds:
             counts = self.metrics.cache
             self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, on_store=self._watch_cache)
@@ -242,16 +242,16 @@ class Database(WholeFile, ABC):
         """
         self._open_transactions.refuse_inside("looks after the database", hint="Do it outside the transaction.")
         isolation = Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ
-        async with self._session("maintenance", isolation=isolation, read_only=not alone) as session:
+        async with self._session(isolation=isolation, read_only=not alone) as session:
             if patient:
                 await session.maintain(alone=alone)
             yield session
 
     @asynccontextmanager
-    async def _session(self, name: str, *, isolation: Isolation, read_only: bool) -> AsyncIterator[TransactionSession]:
+    async def _session(self, *, isolation: Isolation, read_only: bool) -> AsyncIterator[TransactionSession]:
         """Open a transaction on a session without repositories: committed at the block's end, rolled back on errors."""
         session = self._open_session(isolation=isolation, read_only=read_only)
-        await session.begin(name)
+        await session.begin()
         try:
             yield session
         except BaseException:
@@ -376,7 +376,7 @@ class Database(WholeFile, ABC):
         """
         if self._readers is None:
             session = OutsideSession(self._reading_session(), self._open_transactions)
-            self._readers = RepositoryFactory(session, metrics=self.metrics, cache=self._cache)
+            self._readers = RepositoryFactory(session, self.metrics, self._cache)
         return self._readers
 
 
