@@ -230,10 +230,10 @@ class Database(WholeFile, ABC):
 
     @asynccontextmanager
     async def maintenance(self, *, alone: bool = False, patient: bool = True) -> AsyncIterator[TransactionSession]:
-        """Open a transaction for raw SQL.
+        """Open a transaction for raw SQL: committed at the block's end, rolled back on errors.
 
         Args:
-            alone: allow writes, and exclude other migrations. Otherwise the transaction is read-only.
+            alone: allow writes and, if `patient`, exclude other migrations. Otherwise the transaction is read-only.
             patient: lift the time limits of ordinary transactions.
 
         Raises:
@@ -242,17 +242,11 @@ class Database(WholeFile, ABC):
         """
         self._open_transactions.refuse_inside("looks after the database", hint="Do it outside the transaction.")
         isolation = Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ
-        async with self._session(isolation=isolation, read_only=not alone) as session:
-            if patient:
-                await session.maintain(alone=alone)
-            yield session
-
-    @asynccontextmanager
-    async def _session(self, *, isolation: Isolation, read_only: bool) -> AsyncIterator[TransactionSession]:
-        """Open a transaction on a session without repositories: committed at the block's end, rolled back on errors."""
-        session = self._open_session(isolation=isolation, read_only=read_only)
+        session = self._open_session(isolation=isolation, read_only=not alone)
         await session.begin()
         try:
+            if patient:
+                await session.maintain(alone=alone)
             yield session
         except BaseException:
             await session.rollback()

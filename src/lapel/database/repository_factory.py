@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from lapel.database.caching import NO_CACHE, EntityCache
-from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.access import SqlApiKeyRepository, SqlOrganisationRepository
 from lapel.database.repositories.achievements import SqlAchievementRepository
 from lapel.database.repositories.audit_log import SqlAuditLogRepository
@@ -17,7 +15,6 @@ from lapel.database.repositories.issuers import SqlIssuerRepository
 from lapel.database.repositories.server_facts import SqlServerFactRepository
 from lapel.database.repositories.signing_keys import SqlSigningKeyRepository
 from lapel.database.repositories.status_lists import SqlStatusListRepository
-from lapel.database.session import Session
 
 __all__ = ["RepositoryFactory"]
 
@@ -35,7 +32,7 @@ class _Created(Generic[Repository]):
         self._kind = kind
 
     def __get__(self, factory: RepositoryFactory, owner: type[RepositoryFactory]) -> Repository:
-        return self._kind(factory._runner(), factory)
+        return self._kind(factory)
 
 
 class RepositoryFactory(Recorder):
@@ -52,11 +49,3 @@ class RepositoryFactory(Recorder):
     audit_log = _Created(SqlAuditLogRepository)
     server_facts = _Created(SqlServerFactRepository)
     idempotent_requests = _Created(SqlIdempotentRequestRepository)
-
-    def __init__(self, session: Session, metrics: DatabaseMetrics, cache: EntityCache = NO_CACHE) -> None:
-        super().__init__(metrics, cache)
-        self._session = session
-
-    def _runner(self) -> Session:
-        """Return what runs the repositories' statements."""
-        return self._session

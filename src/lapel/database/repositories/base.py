@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 
 class Recorder:
-    """State that the repositories of one session share.
+    """A session for repositories, and the state that they share.
 
     Attributes:
         transaction_id: the id of the transaction, or None outside a transaction.
@@ -54,9 +54,14 @@ class Recorder:
     operations: tuple[str, ...] = ()
     changed: frozenset[Key] = frozenset()
 
-    def __init__(self, metrics: DatabaseMetrics, cache: EntityCache = NO_CACHE) -> None:
+    def __init__(self, session: Session, metrics: DatabaseMetrics, cache: EntityCache = NO_CACHE) -> None:
         self.metrics = metrics
         self.cache = cache
+        self._session = session
+
+    def runner(self) -> Session:
+        """Return what runs the repositories' statements."""
+        return self._session
 
 
 class BaseRepository:
@@ -65,8 +70,8 @@ class BaseRepository:
     entity: ClassVar[str]
     """The kind of entity, in the singular, for errors."""
 
-    def __init__(self, session: Session, recorder: Recorder) -> None:
-        self._session = session
+    def __init__(self, recorder: Recorder) -> None:
+        self._session = recorder.runner()
         self._recorder = recorder
 
     def _rows(
