@@ -24,7 +24,7 @@ import msgspec
 
 from lapel.database.metrics import CacheCounts
 
-__all__ = ["EntityCache", "Key", "NullCache", "TtlCache"]
+__all__ = ["NO_CACHE", "EntityCache", "Key", "TtlCache"]
 
 Entity = TypeVar("Entity")
 
@@ -34,7 +34,7 @@ Key: TypeAlias = tuple[str, bytes]
 _UNCONFIRMED_SECONDS = 1.0
 
 
-class NullCache:
+class _NullCache:
     """A cache that stores nothing, for reads that must see the database, as in a transaction. See `TtlCache`."""
 
     def get(
@@ -184,7 +184,9 @@ class TtlCache:
             running.set_result(None)
 
 
-EntityCache: TypeAlias = TtlCache | NullCache
+EntityCache: TypeAlias = TtlCache | _NullCache
+
+NO_CACHE: EntityCache = _NullCache()
 
 
 def _size(entity: object) -> int:

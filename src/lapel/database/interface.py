@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 import structlog
 from sqlalchemy.engine import Dialect
 
-from lapel.database.caching import EntityCache, NullCache, TtlCache
+from lapel.database.caching import NO_CACHE, EntityCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager, backoff
@@ -117,7 +117,7 @@ class Database(WholeFile, ABC):
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds, measure=self.measurements)
         self._readers: RepositoryFactory | None = None
         self._cache_watch: CacheWatch | None = None
-        self._cache: EntityCache = NullCache()
+        self._cache: EntityCache = NO_CACHE
         if settings.cache_seconds:
             counts = self.metrics.cache
             self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, on_store=self._watch_cache)
@@ -230,10 +230,10 @@ class Database(WholeFile, ABC):
 
     @asynccontextmanager
     async def maintenance(self, *, alone: bool = False, patient: bool = True) -> AsyncIterator[TransactionSession]:
-        """Open a transaction for raw SQL.
+        """Open a transaction for raw SQL: committed at the block's end, rolled back on errors.
 
         Args:
-            alone: allow writes, and exclude other migrations. Otherwise the transaction is read-only.
+            alone: allow writes and, if `patient`, exclude other migrations. Otherwise the transaction is read-only.
             patient: lift the time limits of ordinary transactions.
 
         Raises:
@@ -242,17 +242,11 @@ class Database(WholeFile, ABC):
         """
         self._open_transactions.refuse_inside("looks after the database", hint="Do it outside the transaction.")
         isolation = Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ
-        async with self._session("maintenance", isolation=isolation, read_only=not alone) as session:
+        session = self._open_session(isolation=isolation, read_only=not alone)
+        await session.begin()
+        try:
             if patient:
                 await session.maintain(alone=alone)
-            yield session
-
-    @asynccontextmanager
-    async def _session(self, name: str, *, isolation: Isolation, read_only: bool) -> AsyncIterator[TransactionSession]:
-        """Open a transaction on a session without repositories: committed at the block's end, rolled back on errors."""
-        session = self._open_session(isolation=isolation, read_only=read_only)
-        await session.begin(name)
-        try:
             yield session
         except BaseException:
             await session.rollback()
@@ -376,7 +370,7 @@ class Database(WholeFile, ABC):
         """
         if self._readers is None:
             session = OutsideSession(self._reading_session(), self._open_transactions)
-            self._readers = RepositoryFactory(session, metrics=self.metrics, cache=self._cache)
+            self._readers = RepositoryFactory(session, self.metrics, self._cache)
         return self._readers
 
 

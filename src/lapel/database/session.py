@@ -49,10 +49,6 @@ class ReadingSession(Protocol):
 class Session(ReadingSession, Protocol):
     """Runs statements of every kind, for repositories."""
 
-    @property
-    def transaction_id(self) -> str | None:
-        """The id of the session's transaction, or None outside a transaction."""
-
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         """Run a statement that returns no rows. Returns the number of rows it affected."""
 
@@ -67,7 +63,7 @@ class TransactionSession(Session, Protocol):
     `asyncio.CancelledError` with their own error, if any, as its ``__cause__``: see `shielded`.
     """
 
-    async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
+    async def begin(self, *, deadline: float | None = None) -> None:
         """Check out a connection and begin a transaction. On an error nothing stays checked out.
 
         Args:
@@ -124,7 +120,7 @@ async def streamed(
     session: TransactionSession, statement: Statement, parameters: Parameters
 ) -> AsyncGenerator[Row, None]:
     """Implement `ReadingSession.stream` outside a transaction, by a transaction on a session that has not begun."""
-    await session.begin("stream")
+    await session.begin()
     try:
         async with aclosing(session.stream(statement, parameters)) as rows:
             async for row in rows:

@@ -14,11 +14,11 @@ from weakref import ref
 from sqlalchemy import Table
 
 from lapel.database import errors as e
-from lapel.database.caching import EntityCache, NullCache
+from lapel.database.caching import EntityCache
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
-from lapel.database.session import PreparableSession, ReadingSession, TransactionSession
+from lapel.database.session import PreparableSession, ReadingSession, Session, TransactionSession
 from lapel.database.statement import Parameters, Row, Statement
 
 __all__ = ["DatabaseTransaction", "OutsideSession"]
@@ -49,6 +49,7 @@ class DatabaseTransaction(RepositoryFactory):
     """
 
     outcome: str | None = None
+    _session: TransactionSession
     _owner: ref[asyncio.Task[object]] | None = None  # None while the transaction is not open
     _loop: asyncio.AbstractEventLoop  # looking it up for each statement would cost half a microsecond
     _timeout: asyncio.Timeout | None = None
@@ -71,14 +72,16 @@ class DatabaseTransaction(RepositoryFactory):
     ) -> None:
         self.id = self.transaction_id = transaction_id
         self.start_time = start_time
-        self._session = session
         self._open = open_transactions
         self._shared_cache = cache
         self._deadline = deadline
         self._read_only = read_only
         self._prepared_as = prepared_as
         self._after_commit: tuple[Callable[[], None], ...] = ()
-        super().__init__(self, metrics=metrics, cache=NullCache())
+        super().__init__(session, metrics)
+
+    def runner(self) -> Session:
+        return self
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
@@ -91,10 +94,10 @@ class DatabaseTransaction(RepositoryFactory):
         self._used = True
         try:
             if self._deadline is None:
-                await self._session.begin(self.id)
+                await self._session.begin()
             else:
                 self._timeout = await asyncio.timeout(self._deadline).__aenter__()
-                await self._session.begin(self.id, deadline=self._timeout.when())
+                await self._session.begin(deadline=self._timeout.when())
         except BaseException as error:
             await self._stop_timeout(error)
             if isinstance(error, e.DatabaseError):
@@ -302,8 +305,6 @@ class OutsideSession:
     """
 
     __slots__ = ("_open", "_session")
-
-    transaction_id = None
 
     def __init__(self, session: ReadingSession, open_transactions: OpenTransactions) -> None:
         self._session = session

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from weakref import ref
 
 import pytest
 from msgspec.structs import replace
@@ -106,6 +107,19 @@ async def test_one_that_another_thread_collects_as_garbage_is_ended_too(tmp_path
             async with database.transaction() as tx:  # gets its turn
                 assert await tx.issuers.default() is None
         assert "a transaction was left open and was rolled back" in [entry["event"] for entry in logs]
+
+
+async def test_one_that_has_ended_needs_no_garbage_collector_to_free_its_memory(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        gc.disable()
+        try:
+            async with database.transaction() as tx:
+                await tx.issuers.create(samples.issuer())
+            ended = ref(tx)
+            del tx
+            assert ended() is None
+        finally:
+            gc.enable()
 
 
 async def test_the_sweep_stops_where_nothing_is_open(tmp_path: Path) -> None:

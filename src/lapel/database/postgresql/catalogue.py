@@ -106,7 +106,7 @@ class PostgresqlCatalogue:
 
     async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
         scratch = PostgresqlTransactionSession(self._manager, isolation=Isolation.READ_COMMITTED, read_only=False)
-        await scratch.begin("scratch schema")
+        await scratch.begin()
         try:
             await scratch.run("SET LOCAL search_path = pg_temp")
             for statement in statements:

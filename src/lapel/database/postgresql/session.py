@@ -71,7 +71,6 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         # Not READ WRITE, which a standby would reject at once, even for transactions that only read.
         self._begin = f"BEGIN ISOLATION LEVEL {isolation.value}{' READ ONLY' if read_only else ''}"
         self._checked_out: Connection | None = None
-        self.transaction_id: str | None = None
         self._announced = False
         self._timeout: float | None = None  # None for the connection's own limit
 
@@ -81,7 +80,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             raise e.TransactionEnded
         return self._checked_out
 
-    async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
+    async def begin(self, *, deadline: float | None = None) -> None:
         self._generation = self._manager.generation
         connection = await self._manager.check_out()
         try:
@@ -90,7 +89,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         except BaseException:
             await shielded(_roll_back(self._manager, connection))
             raise
-        self._checked_out, self.transaction_id = connection, transaction_id
+        self._checked_out = connection
 
     async def announce(self, changed: Collection[Key]) -> None:
         with self._translating(self._connection):

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, Table
 
-from lapel.database.caching import EntityCache, Key
+from lapel.database.caching import NO_CACHE, EntityCache, Key
 from lapel.database.errors import DatabaseError, ForeignKeyViolation, OperationContext, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
@@ -39,21 +39,29 @@ Result = TypeVar("Result")
 
 
 class Recorder:
-    """State that the repositories of one session share.
+    """A session for repositories, and the state that they share.
 
     Attributes:
+        transaction_id: the id of the transaction, or None outside a transaction.
         attempt: the number of the attempt at the transaction, starting with 1, for the context of errors.
-        cache: the cache for reads.
+        cache: the cache for reads; inside a transaction, which must read the database itself, one that stores nothing.
         changed: the keys that caches must drop once this transaction is committed.
         operations: the last twenty operations, as ``aggregate.verb``; recorded inside a transaction only.
     """
 
-    def __init__(self, metrics: DatabaseMetrics, cache: EntityCache) -> None:
-        self.attempt = 1
-        self.cache = cache
+    transaction_id: str | None = None
+    attempt = 1
+    operations: tuple[str, ...] = ()
+    changed: frozenset[Key] = frozenset()
+
+    def __init__(self, session: Session, metrics: DatabaseMetrics, cache: EntityCache = NO_CACHE) -> None:
         self.metrics = metrics
-        self.operations: tuple[str, ...] = ()
-        self.changed: frozenset[Key] = frozenset()
+        self.cache = cache
+        self._session = session
+
+    def runner(self) -> Session:
+        """Return what runs the repositories' statements."""
+        return self._session
 
 
 class BaseRepository:
@@ -62,8 +70,8 @@ class BaseRepository:
     entity: ClassVar[str]
     """The kind of entity, in the singular, for errors."""
 
-    def __init__(self, session: Session, recorder: Recorder) -> None:
-        self._session = session
+    def __init__(self, recorder: Recorder) -> None:
+        self._session = recorder.runner()
         self._recorder = recorder
 
     def _rows(
@@ -106,7 +114,7 @@ class BaseRepository:
         seconds = perf_counter() - started
         if self._recorder.metrics.observe(operation, seconds, failed=failed):
             self._recorder.metrics.log_slow(self._context(operation, values), seconds, sql=str(subject))
-        if self._session.transaction_id is not None:
+        if self._recorder.transaction_id is not None:
             self._recorder.operations = (*self._recorder.operations[-19:], operation)
 
     def _failed(
@@ -118,8 +126,9 @@ class BaseRepository:
     def _context(self, operation: str, values: object) -> OperationContext:
         key = _entity_key(values)
         entity_id = str(key) if isinstance(key, UUID) else None
-        transaction_id, attempt = self._session.transaction_id, self._recorder.attempt
-        return OperationContext(operation, self.entity, entity_id, transaction_id, attempt)
+        return OperationContext(
+            operation, self.entity, entity_id, self._recorder.transaction_id, self._recorder.attempt
+        )
 
 
 def _entity_key(values: object) -> object:

@@ -90,8 +90,7 @@ class GroupCommit:
         self.busy = False  # while a unit is open or a COMMIT is running
         self._commit_scheduled = False
         self._closed = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._ended = asyncio.Event()  # set once it is closed and nothing runs
         self.commits = 0
         self.commit_seconds = 0.0
         self.units = 0
@@ -189,7 +188,6 @@ class GroupCommit:
             raise e.NotConnected
         if not self.busy:
             self.busy = True
-            self._idle.clear()
             return
         if self.waiting >= self.max_waiting:
             raise e.DatabaseBusy(f"{self.waiting} writers are waiting already.")
@@ -227,7 +225,8 @@ class GroupCommit:
         else:
             self._roll_back()  # ends a transaction that was begun for a unit that failed
             self.busy = False
-            self._idle.set()
+            if self._closed:
+                self._ended.set()
 
     async def close(self, *, within: float | None = None) -> None:
         """Reject the queued units, and return once the last group is durable. A unit that hangs is rolled back.
@@ -240,12 +239,14 @@ class GroupCommit:
             self._timer.cancel()
         while (turn := self._next_turn()) is not None:
             turn.set_exception(e.NotConnected())
+        if not self.busy and not self._in_group:
+            return
         try:
             async with asyncio.timeout(self.busy_seconds if within is None else within):
-                await self._idle.wait()
+                await self._ended.wait()
         except TimeoutError:
             self._evict()
-            await self._idle.wait()
+            await self._ended.wait()
 
     async def _begin(self) -> None:
         deadline = self._loop.time() + self.busy_seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
 
 from sqlalchemy import Table
@@ -58,8 +58,6 @@ class _SqliteSession:
 
 class _SqliteTransactionSession(_SqliteSession):
     """The methods of a `TransactionSession` except `begin`, `commit` and `rollback`."""
-
-    transaction_id: str | None = None
 
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         compiled = statement.compiled(DIALECT)
@@ -141,15 +139,15 @@ class UnitSession(_SqliteTransactionSession):
         self._gathered = True
         await super().bulk_insert(table, rows)
 
-    async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
+    async def begin(self, *, deadline: float | None = None) -> None:
         writer = self._manager.writer
         self._unit = await writer.enter()
-        self._writer, self.transaction_id = writer, transaction_id
+        self._writer = writer
 
-    async def commit(self) -> None:
+    def commit(self) -> Coroutine[object, object, None]:
         writer, self._writer = self._writer, None
         assert writer is not None
-        await writer.leave(self._unit, gathered=self._gathered)
+        return writer.leave(self._unit, gathered=self._gathered)
 
     async def rollback(self) -> None:
         writer, self._writer = self._writer, None
@@ -167,7 +165,7 @@ class SnapshotSession(_SqliteTransactionSession):
             raise TransactionEnded
         return self._reader
 
-    async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
+    async def begin(self, *, deadline: float | None = None) -> None:
         connection = await self._manager.check_out_reader()
         if deadline is not None:
             # A long scan blocks the event loop and its timers, so SQLite itself checks the deadline.
@@ -179,7 +177,7 @@ class SnapshotSession(_SqliteTransactionSession):
         except DRIVER_ERRORS as error:
             self._manager.check_in_reader(connection)
             raise translated(error) from error
-        self._reader, self.transaction_id = connection, transaction_id
+        self._reader = connection
 
     async def rollback(self) -> None:
         connection, self._reader = self._reader, None

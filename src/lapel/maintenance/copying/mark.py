@@ -7,7 +7,6 @@ from typing import Final
 
 from msgspec import DecodeError, Struct, json
 
-from lapel.database.caching import NullCache
 from lapel.database.errors import DatabaseError
 from lapel.database.interface import Database
 from lapel.database.repository_factory import RepositoryFactory
@@ -55,7 +54,7 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 def repositories(database: Database, session: TransactionSession) -> RepositoryFactory:
     """Return the repositories on a transaction of `Database.maintenance`."""
-    return RepositoryFactory(session, metrics=database.metrics, cache=NullCache())
+    return RepositoryFactory(session, database.metrics)
 
 
 async def find_mark(database: Database) -> Mark | None:
