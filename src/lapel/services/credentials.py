@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.credential import Credential
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.ports import Store
 from lapel.errors import NotFound
-from lapel.openbadges.identity import lookup_hash, read_recipient
+from lapel.openbadges.identity import read_recipient
 from lapel.openbadges.problems import Problems
 from lapel.services.paging import DEFAULT_PAGE, Page, moment_key, moment_of, page_of
+from lapel.services.recipient_look_up import RecipientLookUp
 
 __all__ = ["Credentials"]
 
@@ -20,9 +20,9 @@ __all__ = ["Credentials"]
 class Credentials:
     """Reads and lists issued credentials."""
 
-    def __init__(self, *, store: Store, master_key: MasterKey) -> None:
+    def __init__(self, *, store: Store, recipients: RecipientLookUp) -> None:
         self._store = store
-        self._master_key = master_key
+        self._recipients = recipients
 
     async def get(self, credential_id: UUID) -> Credential:
         """Return the credential, of any organisation: anybody who has its address may read it. Raises NotFound."""
@@ -71,7 +71,7 @@ class Credentials:
         )
         problems.raise_any()
         assert recipient is not None
-        return lookup_hash(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
+        return self._recipients.value(recipient)
 
 
 def _kind_of(identity: str) -> str:
