@@ -14,7 +14,7 @@ from lapel.openbadges.problems import Problems
 from lapel.services.paging import DEFAULT_PAGE, Page, moment_key, moment_of, page_of
 from lapel.services.recipient_look_up import RecipientLookUp
 
-__all__ = ["Credentials"]
+__all__ = ["Credentials", "own_credential"]
 
 
 class Credentials:
@@ -31,10 +31,7 @@ class Credentials:
     async def own(self, principal: Principal, credential_id: UUID) -> Credential:
         """Return the credential. Raises NotFound unless it belongs to the principal's organisation."""
         principal.require(Scope.READ)
-        credential = await self.get(credential_id)
-        if credential.organisation_id != principal.organisation_id:
-            raise NotFound(f"There is no credential {credential_id}.")
-        return credential
+        return await own_credential(self._store, principal, credential_id)
 
     async def page(
         self,
@@ -72,6 +69,14 @@ class Credentials:
         problems.raise_any()
         assert recipient is not None
         return self._recipients.value(recipient)
+
+
+async def own_credential(store: Store, principal: Principal, credential_id: UUID) -> Credential:
+    """Return the credential. Raises NotFound unless it belongs to the principal's organisation."""
+    credential = await store.read().credentials.get(credential_id)
+    if credential.organisation_id != principal.organisation_id:
+        raise NotFound(f"There is no credential {credential_id}.")
+    return credential
 
 
 def _kind_of(identity: str) -> str:

@@ -17,10 +17,10 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.ports import Clock, ErasableCache, IdSource, Store, Transaction
-from lapel.errors import NotFound
 from lapel.openbadges.identity import Recipient, read_recipient
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import entry_of
+from lapel.services.credentials import own_credential
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.recipient_look_up import RecipientLookUp, named_by
 from lapel.services.requests import ErasedIdentity
@@ -70,9 +70,7 @@ class Erasing:
             CredentialErased: the credential has been erased before.
         """
         principal.require(Scope.RECIPIENTS_ERASE)
-        credential = await self._store.read().credentials.get(credential_id)
-        if credential.organisation_id != principal.organisation_id:
-            raise NotFound(f"There is no credential {credential_id}.")
+        await own_credential(self._store, principal, credential_id)
         async with self._clearing_caches():
             erased = await self._erase(principal, [credential_id])
         if credential_id not in erased:  # another request erased it after it was read above

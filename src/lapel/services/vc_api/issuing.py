@@ -29,7 +29,7 @@ from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.issuing.means import IssuingMeans
 from lapel.services.issuing.status_allocation import AllocatedEntry
 from lapel.services.recipient_look_up import named_by
-from lapel.services.vc_api.issue_keys import digest_of
+from lapel.services.vc_api.credential_ids import digest_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
 from lapel.services.verifying.data_model.rules import credential_problems, is_first_version
