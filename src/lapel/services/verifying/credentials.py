@@ -11,7 +11,6 @@ from lapel.services.verifying.data_model.schema import check_schema
 from lapel.services.verifying.data_model.structure import check_structure, too_many_items
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.endorsements import (
-    GOOD,
     VerifiedEndorsement,
     check_endorsements,
     time_for_endorsements,
@@ -157,7 +156,7 @@ class CredentialVerification:
         findings = Findings()
         credential = await self._check(given, findings)
         standing: tuple[Check, ...] = ()
-        if credential is not None and all(check.outcome in GOOD for check in findings.checks):
+        if credential is not None and all(check.good for check in findings.checks):
             # Only for a verified endorsement, because its newer version and its status are fetched.
             credential = await self._refreshed(credential, findings)
             standing = await self._check_standing(credential)
