@@ -43,7 +43,7 @@ from lapel.credentials.strict_json import read_object
 from lapel.domain.json import JsonObject
 from lapel.serving.server_process import tune_interpreter
 from tests.support.badge_images import chunk, png
-from tests.unit.verifying.world import World
+from tests.unit.services.verifying.world import World
 
 BURST_SECONDS, ROUND_SECONDS, LEAST_BURSTS = 0.0003, 0.02, 3
 CONTEXTS: Final = Contexts.bundled()

@@ -38,6 +38,7 @@ from lapel.services.issuers import Issuers
 from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.means import IssuingMeans
 from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
@@ -45,6 +46,7 @@ from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.many_statuses import ManyStatuses
 from lapel.services.open_badges_2 import OpenBadges2
+from lapel.services.recipient_look_up import RecipientLookUp
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
@@ -135,6 +137,22 @@ class Parts:
         return StatusAllocation(store=self.store, clock=self.clock, new_id=self.new_id)
 
     @cached_property
+    def recipients(self) -> RecipientLookUp:
+        return RecipientLookUp(self.master_key)
+
+    @cached_property
+    def issuing_means(self) -> IssuingMeans:
+        return IssuingMeans(
+            store=self.store,
+            clock=self.clock,
+            new_id=self.new_id,
+            addresses=self.addresses,
+            securing=self.securing,
+            allocation=self.status_allocation,
+            recipients=self.recipients,
+        )
+
+    @cached_property
     def issue_keys(self) -> IssueKeys:
         return IssueKeys(self.master_key)
 
@@ -174,7 +192,7 @@ class Parts:
 
     @cached_property
     def credentials(self) -> Credentials:
-        return Credentials(store=self.store, master_key=self.master_key)
+        return Credentials(store=self.store, recipients=self.recipients)
 
     @cached_property
     def statuses(self) -> Statuses:
@@ -186,17 +204,7 @@ class Parts:
 
     @cached_property
     def issuing(self) -> Issuing:
-        return Issuing(
-            store=self.store,
-            clock=self.clock,
-            new_id=self.new_id,
-            addresses=self.addresses,
-            securing=self.securing,
-            allocation=self.status_allocation,
-            master_key=self.master_key,
-            randomness=os.urandom,
-            endorsements=self.endorsements,
-        )
+        return Issuing(self.issuing_means, randomness=os.urandom, endorsements=self.endorsements)
 
     @cached_property
     def bulk_issuing(self) -> BulkIssuing:
@@ -204,15 +212,7 @@ class Parts:
 
     @cached_property
     def endorsing(self) -> Endorsing:
-        return Endorsing(
-            store=self.store,
-            clock=self.clock,
-            new_id=self.new_id,
-            addresses=self.addresses,
-            securing=self.securing,
-            allocation=self.status_allocation,
-            master_key=self.master_key,
-        )
+        return Endorsing(self.issuing_means)
 
     @cached_property
     def open_badges_2(self) -> OpenBadges2:
@@ -243,16 +243,8 @@ class Parts:
 
     @cached_property
     def vc_issuing(self) -> VcIssuing:
-        return VcIssuing(
-            store=self.store,
-            clock=self.clock,
-            new_id=self.new_id,
-            addresses=self.addresses,
-            securing=self.securing,
-            allocation=self.status_allocation,
-            master_key=self.master_key,
-            drafts=Drafts(contexts=self.contexts, general_path=self.general_path),
-        )
+        drafts = Drafts(contexts=self.contexts, general_path=self.general_path)
+        return VcIssuing(self.issuing_means, issue_keys=self.issue_keys, drafts=drafts)
 
     @cached_property
     def vc_status(self) -> VcStatus:
@@ -294,7 +286,14 @@ class Parts:
             ),
             images=self.images,
             audit_log=AuditLog(store=store, clock=clock),
-            erasing=Erasing(store=store, clock=clock, new_id=new_id, addresses=addresses, master_key=self.master_key),
+            erasing=Erasing(
+                store=store,
+                clock=clock,
+                new_id=new_id,
+                addresses=addresses,
+                recipients=self.recipients,
+                issue_keys=self.issue_keys,
+            ),
             api_keys=self.api_keys,
             access_tokens=access_tokens_of(settings, self.guarded_fetcher, store, clock),
             organisations=Organisations(store=store, clock=clock, new_id=new_id, api_keys=self.api_keys),

@@ -55,6 +55,10 @@ class IssuerRepository(Protocol):
         """Raises NotFound."""
         ...
 
+    async def find_many(self, issuer_ids: Sequence[UUID]) -> Sequence[Issuer]:
+        """Return those that exist, in no particular order, and not from the cache."""
+        ...
+
     async def find_by_did(self, did: str) -> Issuer | None: ...
 
     async def default(self) -> Issuer | None:
@@ -120,6 +124,10 @@ class AchievementRepository(Protocol):
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
         """Raises NotFound."""
+        ...
+
+    async def find_many(self, achievement_ids: Sequence[UUID]) -> Sequence[Achievement]:
+        """Return the newest versions of those that exist, in no particular order, and not from the cache."""
         ...
 
     async def page(
@@ -246,6 +254,10 @@ class CredentialRepository(Protocol):
 
 class StatusListRepository(Protocol):
     async def find(self, list_id: UUID) -> StatusList | None: ...
+
+    async def find_many(self, list_ids: Sequence[UUID]) -> Sequence[StatusList]:
+        """Return those that exist, in no particular order."""
+        ...
 
     async def reserve(self, new: StatusList, *, count: int) -> ReservedPositions:
         """Reserve up to `count` positions in the newest list with room for the issuer and purpose of `new`.

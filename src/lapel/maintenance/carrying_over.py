@@ -18,9 +18,9 @@ from lapel.domain.listing import CredentialFilter
 from lapel.domain.ports import Isolation, Transaction
 from lapel.domain.signing_key import SigningKey
 from lapel.maintenance.examining import Installation, Services
-from lapel.maintenance.paging import all_pages
 from lapel.maintenance.staging import state_of
 from lapel.services.auditing.recording import record
+from lapel.services.paging import all_pages
 
 __all__ = ["CarriedOver", "carry_over"]
 

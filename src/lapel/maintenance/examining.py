@@ -18,10 +18,10 @@ from lapel.domain.organisation import Organisation
 from lapel.errors import FieldError, InvalidInput
 from lapel.maintenance import checking
 from lapel.maintenance.counting import row_counts
-from lapel.maintenance.paging import all_pages
 from lapel.maintenance.verdict import damage_in, is_genuine
 from lapel.services.erasing import Erasing
 from lapel.services.keys.master_key import StoredMasterKey
+from lapel.services.paging import all_pages
 from lapel.services.verifying import Verifying
 
 __all__ = [

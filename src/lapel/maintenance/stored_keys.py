@@ -10,8 +10,8 @@ from lapel.database.interface import Database
 from lapel.database.schema.catalogue import Finding
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
-from lapel.maintenance.paging import all_pages
 from lapel.services.keys.master_key import MissingMasterKey, StoredMasterKey
+from lapel.services.paging import all_pages
 
 __all__ = ["KeyStanding", "check_keys", "key_standing"]
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.credential import Credential
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.ports import Store
 from lapel.errors import NotFound
-from lapel.openbadges.identity import lookup_hash, read_recipient
+from lapel.openbadges.identity import read_recipient
 from lapel.openbadges.problems import Problems
 from lapel.services.paging import DEFAULT_PAGE, Page, moment_key, moment_of, page_of
+from lapel.services.recipient_look_up import RecipientLookUp
 
-__all__ = ["Credentials"]
+__all__ = ["Credentials", "own_credential"]
 
 
 class Credentials:
     """Reads and lists issued credentials."""
 
-    def __init__(self, *, store: Store, master_key: MasterKey) -> None:
+    def __init__(self, *, store: Store, recipients: RecipientLookUp) -> None:
         self._store = store
-        self._master_key = master_key
+        self._recipients = recipients
 
     async def get(self, credential_id: UUID) -> Credential:
         """Return the credential, of any organisation: anybody who has its address may read it. Raises NotFound."""
@@ -31,10 +31,7 @@ class Credentials:
     async def own(self, principal: Principal, credential_id: UUID) -> Credential:
         """Return the credential. Raises NotFound unless it belongs to the principal's organisation."""
         principal.require(Scope.READ)
-        credential = await self.get(credential_id)
-        if credential.organisation_id != principal.organisation_id:
-            raise NotFound(f"There is no credential {credential_id}.")
-        return credential
+        return await own_credential(self._store, principal, credential_id)
 
     async def page(
         self,
@@ -71,7 +68,15 @@ class Credentials:
         )
         problems.raise_any()
         assert recipient is not None
-        return lookup_hash(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
+        return self._recipients.value(recipient)
+
+
+async def own_credential(store: Store, principal: Principal, credential_id: UUID) -> Credential:
+    """Return the credential. Raises NotFound unless it belongs to the principal's organisation."""
+    credential = await store.read().credentials.get(credential_id)
+    if credential.organisation_id != principal.organisation_id:
+        raise NotFound(f"There is no credential {credential_id}.")
+    return credential
 
 
 def _kind_of(identity: str) -> str:

@@ -12,17 +12,17 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.ports import Clock, ErasableCache, IdSource, Store, Transaction
-from lapel.errors import NotFound
-from lapel.openbadges.identity import Recipient, RecipientType, lookup_hash, read_recipient
+from lapel.openbadges.identity import Recipient, read_recipient
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import entry_of
+from lapel.services.credentials import own_credential
 from lapel.services.issue_keys import IssueKeys
+from lapel.services.recipient_look_up import RecipientLookUp, named_by
 from lapel.services.requests import ErasedIdentity
 
 __all__ = ["LAST_ERASURE", "Erasing", "recipient_of"]
@@ -38,14 +38,21 @@ class Erasing:
     """Erases the stored data of recipients."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, new_id: IdSource, addresses: Addresses, master_key: MasterKey
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: IdSource,
+        addresses: Addresses,
+        recipients: RecipientLookUp,
+        issue_keys: IssueKeys,
     ) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
         self._addresses = addresses
-        self._master_key = master_key
-        self._issue_keys = IssueKeys(master_key)
+        self._recipients = recipients
+        self._issue_keys = issue_keys
         self._caches: list[ErasableCache] = []
 
     def forget_in(self, cache: ErasableCache) -> None:
@@ -63,9 +70,7 @@ class Erasing:
             CredentialErased: the credential has been erased before.
         """
         principal.require(Scope.RECIPIENTS_ERASE)
-        credential = await self._store.read().credentials.get(credential_id)
-        if credential.organisation_id != principal.organisation_id:
-            raise NotFound(f"There is no credential {credential_id}.")
+        await own_credential(self._store, principal, credential_id)
         async with self._clearing_caches():
             erased = await self._erase(principal, [credential_id])
         if credential_id not in erased:  # another request erased it after it was read above
@@ -83,7 +88,7 @@ class Erasing:
             InvalidInput: the text is not an identity of that type.
         """
         principal.require(Scope.RECIPIENTS_ERASE)
-        look_up_value, read = self._look_up(recipient_of(request)), self._store.read().credentials
+        look_up_value, read = self._recipients.value(recipient_of(request)), self._store.read().credentials
         erased: list[UUID] = []
         async with self._clearing_caches():
             while ids := await read.ids_of_recipient(principal.organisation_id, look_up_value, limit=_STEP_SIZE):
@@ -135,10 +140,8 @@ class Erasing:
 
     async def _endorsements(self, tx: Transaction, principal: Principal, credential_id: UUID) -> Sequence[UUID]:
         """Return some of the endorsements that are not erased yet."""
-        address = Recipient(type=RecipientType.URL, identity=self._addresses.credential(credential_id), hashed=False)
-        return await tx.credentials.ids_of_recipient(
-            principal.organisation_id, self._look_up(address), limit=_STEP_SIZE
-        )
+        look_up_value = self._recipients.value(named_by(self._addresses.credential(credential_id)))
+        return await tx.credentials.ids_of_recipient(principal.organisation_id, look_up_value, limit=_STEP_SIZE)
 
     async def _erase_one(self, tx: Transaction, credential: Credential) -> bool:
         """Erase the credential. Return False if it was erased before."""
@@ -156,9 +159,6 @@ class Erasing:
     async def last_erasure(self) -> bytes | None:
         """Return a value that changes with each erasure by any process; it may be up to a second out of date."""
         return await self._store.read().server_facts.recent(LAST_ERASURE)
-
-    def _look_up(self, recipient: Recipient) -> bytes:
-        return lookup_hash(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
 
 
 def recipient_of(request: ErasedIdentity) -> Recipient:

@@ -7,7 +7,6 @@ not change. Older credentials have the digest itself; they are found by it, and 
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
@@ -38,7 +37,7 @@ class IssueKeys:
         return _MARK + self._hmac(digest[:_LIST_PREFIX])[:8] + self._hmac(digest)[:24]
 
     def _compute(self, message: bytes) -> bytes:
-        return hmac.digest(self._master_key.derive(ISSUE_KEYS), message, "sha256")
+        return self._master_key.digest(message, purpose=ISSUE_KEYS)
 
     async def find(self, credentials: CredentialRepository, digests: Iterable[bytes]) -> Mapping[bytes, Credential]:
         """Return the credentials that were issued for these digests, by digest; digests without one are left out."""

@@ -237,12 +237,12 @@ class Issuers:
             return {"keys": []}
         newest = await read.signing_keys.newest(DEFAULT_ORGANISATION_ID, limit=_MAX_IN_JWKS)
         keys = {key.id: key for key in (*await self._key_ring.public_keys(default.id), *newest)}
-        issuers = {issuer_id: await read.issuers.find(issuer_id) for issuer_id in {key.issuer_id for key in newest}}
-        issuers[default.id] = default
+        others = await read.issuers.find_many(list({key.issuer_id for key in newest}))
+        issuers = {issuer.id: issuer for issuer in (*others, default)}
         documents = [
             profile.key_document(published_key(key), issuer=issuer, addresses=self._addresses)
             for key in keys.values()
-            if key.compromised_at is None and (issuer := issuers[key.issuer_id]) is not None
+            if key.compromised_at is None and (issuer := issuers.get(key.issuer_id)) is not None
         ]
         return {"keys": documents}
 

@@ -1,11 +1,11 @@
-"""One page of a list, ordered newest first, by name or by time."""
+"""One page of a list, ordered newest first, by name or by time; and all pages of one, newest first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from lapel.domain.clock import from_milliseconds, milliseconds
@@ -15,6 +15,7 @@ __all__ = [
     "DEFAULT_PAGE",
     "MAX_PAGE_SIZE",
     "Page",
+    "all_pages",
     "moment_key",
     "moment_of",
     "name_after",
@@ -24,6 +25,7 @@ __all__ = [
 
 DEFAULT_PAGE = 20
 MAX_PAGE_SIZE = 100
+_READ_AT_ONCE: Final = 500
 
 
 class _Identified(Protocol):
@@ -38,6 +40,11 @@ class _Named(Protocol):
 
 Item = TypeVar("Item", covariant=True)
 Entity = TypeVar("Entity", bound=_Identified)
+Listed = TypeVar("Listed", bound=_Identified, covariant=True)
+
+
+class _ReadPage(Protocol[Listed]):
+    def __call__(self, *, before: UUID | None, limit: int) -> Awaitable[Sequence[Listed]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,15 @@ def page_of(rows: Sequence[Entity], *, limit: int, key: Callable[[Entity], bytes
     if len(rows) <= limit:
         return Page(items, None)
     return Page(items, items[-1].id, b"" if key is None else key(items[-1]))
+
+
+async def all_pages(read_page: _ReadPage[Listed]) -> AsyncIterator[Listed]:
+    """Yield the entities of all pages of a list, newest first, with one page of them in memory."""
+    before = None
+    while page := await read_page(before=before, limit=_READ_AT_ONCE):
+        for entity in page:
+            yield entity
+        before = page[-1].id
 
 
 def name_key(named: _Named) -> bytes:

@@ -172,14 +172,14 @@ class Renditions:
 
     async def _endorsements(self, members: JsonObject) -> list[str]:
         """Return the addresses of the embedded endorsements that this server hosts as OB 2.0."""
-        read, addresses = self._store.read(), []
-        for endorsement_id in _ids_of_endorsements(members, self._addresses):
-            credential = await read.credentials.find(endorsement_id)
-            if credential is None or credential.status is not CredentialStatus.ACTIVE:
-                continue
-            if (await read.issuers.get(credential.issuer_id)).email is not None:
-                addresses.append(self._addresses.v2_assertion(endorsement_id))
-        return addresses
+        read, ids = self._store.read(), _ids_of_endorsements(members, self._addresses)
+        hosted = {
+            credential.id
+            for credential in await read.credentials.find_many(ids)
+            if credential.status is CredentialStatus.ACTIVE
+            and (await read.issuers.get(credential.issuer_id)).email is not None
+        }
+        return [self._addresses.v2_assertion(endorsement_id) for endorsement_id in ids if endorsement_id in hosted]
 
     # --- images ---
 

@@ -251,9 +251,9 @@ async def changeable(
 
 
 async def _suspension_lists(tx: Transaction, credentials: Iterable[Credential]) -> set[UUID]:
-    list_ids = {credential.status_list_id for credential in credentials}
-    lists = [await tx.status_lists.find(list_id) for list_id in list_ids if list_id is not None]
-    return {found.id for found in lists if found is not None and found.purpose is StatusPurpose.SUSPENSION}
+    list_ids = {credential.status_list_id for credential in credentials if credential.status_list_id is not None}
+    found = await tx.status_lists.find_many(list(list_ids))
+    return {status_list.id for status_list in found if status_list.purpose is StatusPurpose.SUSPENSION}
 
 
 def _changeable(

@@ -38,12 +38,14 @@ from lapel.services.issuers import Issuers
 from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.means import IssuingMeans
 from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.many_statuses import ManyStatuses
+from lapel.services.recipient_look_up import RecipientLookUp
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.signed_assertions import SignedAssertions
@@ -118,31 +120,36 @@ class Server:
         }
         self.issuers = Issuers(**publishing, key_ring=self.key_ring)
         self.achievements = Achievements(**publishing)
-        signing: dict[str, Any] = {
-            **wired,
-            "addresses": self.addresses,
-            "securing": self.securing,
-            "allocation": self.allocation,
-            "master_key": master_key,
-        }
-        self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
-        self.vc_issuing = VcIssuing(**signing, drafts=Drafts(contexts=Contexts.bundled(), general_path=None))
-        self.batches = Batches(store=database, issuing=self.issuing)
+        self.recipients = RecipientLookUp(master_key)
         self.issue_keys = IssueKeys(master_key)
+        means = IssuingMeans(
+            **wired,
+            addresses=self.addresses,
+            securing=self.securing,
+            allocation=self.allocation,
+            recipients=self.recipients,
+        )
+        self.issuing = Issuing(means, randomness=os.urandom, endorsements=self.endorsements)
+        self.vc_issuing = VcIssuing(
+            means, issue_keys=self.issue_keys, drafts=Drafts(contexts=Contexts.bundled(), general_path=None)
+        )
+        self.batches = Batches(store=database, issuing=self.issuing)
         self.bulk_issuing = BulkIssuing(
             store=database, clock=lambda: self.now, issuing=self.issuing, issue_keys=self.issue_keys
         )
         self.idempotency = Idempotency(store=database, clock=lambda: self.now, master_key=master_key)
-        self.endorsing = Endorsing(**signing)
+        self.endorsing = Endorsing(means)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
         self.replacing = Replacing(**addressed, clock=lambda: self.now, issuing=self.issuing)
         self.many_statuses = ManyStatuses(**addressed, clock=lambda: self.now)
-        self.credentials = Credentials(store=database, master_key=master_key)
+        self.credentials = Credentials(store=database, recipients=self.recipients)
         self.renditions = Renditions(**addressed, images=self.images)
         self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
         self.audit_log = AuditLog(store=database, clock=lambda: self.now)
-        self.erasing = Erasing(**wired, addresses=self.addresses, master_key=master_key)
+        self.erasing = Erasing(
+            **wired, addresses=self.addresses, recipients=self.recipients, issue_keys=self.issue_keys
+        )
         self.organisations = Organisations(**wired, api_keys=self.api_keys)
 
     async def _verify(self, given: str) -> Report:

@@ -117,13 +117,13 @@ async def test_what_is_erased_while_its_endorsement_is_signed_is_not_endorsed(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = await server.badge()
-    secure = server.endorsing._securing.secure
+    secure = server.securing.secure
 
     async def secured_late(*given: Any, **named: Any) -> bytes:
         await server.erasing.erase_credential(OWNER, ada.id)
         return await secure(*given, **named)
 
-    monkeypatch.setattr(server.endorsing._securing, "secure", secured_late)
+    monkeypatch.setattr(server.securing, "secure", secured_late)
     with pytest.raises(InvalidInput, match="nothing there that can be endorsed"):
         await endorsement(server, ada)
     left = await server.database.read().credentials.page(DEFAULT_ORGANISATION_ID, before=None, limit=9)

@@ -169,6 +169,10 @@ class MasterKey:
             secret = self._derived[purpose] = self._expand(_DERIVED + purpose)
         return secret
 
+    def digest(self, message: bytes, *, purpose: bytes) -> bytes:
+        """Return the HMAC-SHA256 of the message under the secret for `purpose`: only this server can compute it."""
+        return hmac.digest(self.derive(purpose), message, "sha256")
+
     def keep(self, purpose: bytes, secret: bytes) -> None:
         """Have `derive` return `secret`, which an earlier master key derived for that purpose."""
         self._derived[purpose] = secret

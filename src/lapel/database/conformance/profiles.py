@@ -74,6 +74,15 @@ class IssuerRules:
         with pytest.raises(RecordNotFound, match=str(unknown)):
             await database.read().issuers.get(unknown)
 
+    async def test_many_are_found_by_their_ids(self, database: Database) -> None:
+        stored = [samples.issuer() for _ in range(70)]
+        async with database.transaction() as tx:
+            for issuer in stored:
+                await tx.issuers.create(issuer)
+        found = await database.read().issuers.find_many([samples.new_id(), *(issuer.id for issuer in stored[1:])])
+        assert sorted(found, key=lambda issuer: issuer.id) == stored[1:]
+        assert await database.read().issuers.find_many([]) == []
+
     async def test_the_default_is_the_oldest(self, database: Database) -> None:
         assert await database.read().issuers.default() is None
         first, second = samples.issuer(), samples.issuer()
@@ -178,6 +187,7 @@ class AchievementRules:
         assert await read.get(first.id, version=2) == second
         assert await read.find(first.id, version=3) is None
         assert await read.find(first.id, version=2**40) is None
+        assert await read.find_many([first.id, samples.new_id()]) == [second]
         with pytest.raises(RecordNotFound):
             await read.get(samples.new_id())
 

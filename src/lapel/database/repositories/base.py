@@ -16,7 +16,7 @@ from lapel.database.caching import NO_CACHE, EntityCache, Key
 from lapel.database.errors import DatabaseError, ForeignKeyViolation, OperationContext, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.queries import AT_ONCE, equal
+from lapel.database.repositories.queries import AT_ONCE, among, equal
 from lapel.database.session import Session
 from lapel.database.statement import InsertIfAbsent, Parameters, Row, Statement, insertion
 from lapel.domain.identifiers import LAST_ID, NIL_ID
@@ -145,18 +145,22 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         mapper: the entity's mapper.
         table: the table with one row for each entity, by its ``id``; by default the mapper's.
         select: the query that `find` filters; by default the mapper's.
+        at_once: how many entities one statement of `find_many` finds.
     """
 
     table: ClassVar[Table]
     mapper: Mapper[Entity]
     select: ClassVar[Select[*tuple[object, ...]]]
+    at_once: ClassVar[int] = AT_ONCE
     _FIND: ClassVar[Statement]
+    _FIND_MANY: ClassVar[Statement]
 
     def __init_subclass__(cls) -> None:
         if "mapper" in cls.__dict__:
             cls.table = cls.__dict__.get("table", cls.mapper.table)
             cls.select = cls.__dict__.get("select", cls.mapper.select)
             cls._FIND = Statement(cls.select.where(equal(cls.table.c.id)))
+            cls._FIND_MANY = Statement(cls.select.where(among(cls.table.c.id, cls.at_once)))
 
     async def create(self, entity: Entity) -> None:
         await self._execute(f"{self.table.name}.create", insertion(self.table), self.mapper.row(entity))
@@ -166,6 +170,9 @@ class EntityRepository(BaseRepository, Generic[Entity]):
 
     async def get(self, entity_id: UUID) -> Entity:
         return self._present(await self.find(entity_id), entity_id)
+
+    async def find_many(self, entity_ids: Sequence[UUID]) -> list[Entity]:
+        return await self._among(f"{self.table.name}.find_many", self._FIND_MANY, entity_ids, self.at_once)
 
     async def _create_if_absent(
         self, operation: str, entity: Entity, find: Callable[[], Awaitable[Entity | None]]

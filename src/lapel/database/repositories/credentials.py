@@ -30,7 +30,6 @@ _of_organisation = equal(_c.organisation_id)
 _CREATE = insertion(credentials)
 # IS NOT NULL is the condition of the partial index.
 _WITH_ISSUE_KEYS = Statement(_mapper.select.where(_c.issue_key.is_not(None), among(_c.issue_key)))
-_FIND_MANY = Statement(_mapper.select.where(among(_c.id)))
 # Rows are locked in order, so that concurrent transactions do not deadlock.
 _LOCK_MANY = Statement(_mapper.select.where(among(_c.id)).order_by(_c.id).with_for_update(key_share=True))
 
@@ -91,7 +90,7 @@ class SqlCredentialRepository(EntityRepository[Credential]):
     async def find_many(self, credential_ids: Sequence[UUID], *, lock: bool = False) -> list[Credential]:
         if lock:
             return await self._among("credentials.lock_many", _LOCK_MANY, sorted(credential_ids))
-        return await self._among("credentials.find_many", _FIND_MANY, credential_ids)
+        return await super().find_many(credential_ids)
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> list[Credential]:
         return await self._among("credentials.with_issue_keys", _WITH_ISSUE_KEYS, keys)

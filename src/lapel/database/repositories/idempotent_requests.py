@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from lapel.database.repositories.base import EntityRepository
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.queries import among, bind, equal, pruning
+from lapel.database.repositories.queries import bind, equal, pruning
 from lapel.database.statement import InsertIfAbsent, Statement, insertion
 from lapel.database.tables import idempotent_requests
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
@@ -22,10 +22,8 @@ _id, _created_at = idempotent_requests.c.id, idempotent_requests.c.created_at
 _expired = _created_at < bind(_created_at, "before")
 
 _CREATE = insertion(idempotent_requests, InsertIfAbsent)
-_BATCH = 16
-_FIND_MANY = Statement(_mapper.select.where(among(_id, _BATCH)))
 _REMOVE = Statement(sa.delete(idempotent_requests).where(equal(_id), _expired))
-_REMOVE_OLDEST = pruning(_id, _created_at, _expired)
+_PRUNE = pruning(_id, _created_at, _expired)
 
 
 class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
@@ -33,6 +31,7 @@ class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
 
     entity = "idempotent request"
     mapper = _mapper
+    at_once = 16
 
     async def create(self, request: IdempotentRequest) -> None:
         if not await self._execute("idempotent_requests.create", _CREATE, _mapper.row(request)):
@@ -43,12 +42,8 @@ class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
         rows = [_mapper.row(request) for request in sorted(requests, key=lambda request: request.id)]
         await self._create_many("idempotent_requests.create_many", rows)
 
-    async def find_many(self, request_ids: Sequence[UUID]) -> list[IdempotentRequest]:
-        return await self._among("idempotent_requests.find_many", _FIND_MANY, request_ids, _BATCH)
-
     async def remove(self, request_id: UUID, *, before: datetime) -> None:
         await self._execute("idempotent_requests.remove", _REMOVE, {"id": request_id, "before": before})
 
     async def remove_oldest(self, *, before: datetime, limit: int) -> int:
-        values = {"before": before, "limit": limit}
-        return await self._execute("idempotent_requests.remove_oldest", _REMOVE_OLDEST, values)
+        return await self._execute("idempotent_requests.remove_oldest", _PRUNE, {"before": before, "limit": limit})

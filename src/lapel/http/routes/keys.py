@@ -18,7 +18,7 @@ from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.services.answers import SigningKeyItem, SigningKeyList
 from lapel.services.documents import JsonWebKey
-from lapel.services.keys.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal
+from lapel.services.keys.signing_keys import KeyIsIssuer, KeyStateFinal
 from lapel.services.requests import NewKeyState, NewSigningKey
 
 __all__ = ["HANDLERS"]
@@ -66,7 +66,7 @@ async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
-    responses=answers(answer_of(SigningKeyItem, status=201), guarded=True, writes=True, also=(KeyIsIssuer, KeyNotHeld)),
+    responses=answers(answer_of(SigningKeyItem, status=201), guarded=True, writes=True, also=(KeyIsIssuer,)),
 )
 @idempotent(_rotated_before)
 async def rotate_key(request: Call, issuer_id: FromPath[str], data: JSONBody[NewSigningKey]) -> Answer:

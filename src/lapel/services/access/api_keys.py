@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -13,13 +14,13 @@ from lapel.domain.access import SERVER, ApiKey, Principal, Role, Scope, acting_f
 from lapel.domain.audit import Action
 from lapel.domain.clock import truncate
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
-from lapel.domain.ports import ApiKeyRepository, Clock, IdSource, Isolation, Store, Transaction
+from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
 from lapel.services.bounded_cache import BoundedCache
-from lapel.services.paging import DEFAULT_PAGE, MAX_PAGE_SIZE, Page, page_of
+from lapel.services.paging import DEFAULT_PAGE, Page, all_pages, page_of
 from lapel.services.requests import NewApiKey
 
 __all__ = ["FIRST_KEY_NAME", "SECRET_PREFIX", "ApiKeys", "CreatedApiKey", "LastOwnerKey"]
@@ -173,7 +174,7 @@ class ApiKeys:
             if key.role is Role.OWNER and principal.role is not Role.OWNER:
                 raise Forbidden("Only an owner's key can revoke an owner's key.")
             if _administers(key) and not even_the_last:
-                async for other in _every_key(tx.api_keys, key.organisation_id):
+                async for other in all_pages(partial(tx.api_keys.page, key.organisation_id)):
                     if other.id != key_id and _administers(other):
                         break
                 else:
@@ -230,7 +231,7 @@ class ApiKeys:
             if key.name == _CONFIGURED_KEY and key.scopes != _ADMIN_SCOPES:
                 earlier_scopes, key = key, await tx.api_keys.set_scopes(key.id, _ADMIN_SCOPES)
                 await record(tx, SERVER, Action.API_KEY_CHANGED, key.id, before=earlier_scopes, after=key)
-            async for earlier in _every_key(tx.api_keys, DEFAULT_ORGANISATION_ID):
+            async for earlier in all_pages(partial(tx.api_keys.page, DEFAULT_ORGANISATION_ID)):
                 if earlier.name == _CONFIGURED_KEY and earlier.id != key.id and earlier.revoked_at is None:
                     revoked = await tx.api_keys.revoke(earlier.id, at=new.created_at)
                     await record(tx, SERVER, Action.API_KEY_REVOKED, revoked.id, before=earlier, after=revoked)
@@ -287,14 +288,6 @@ class ApiKeys:
             created_at=self._clock(),
             expires_at=None if expires_at is None else truncate(expires_at),
         )
-
-
-async def _every_key(api_keys: ApiKeyRepository, organisation_id: UUID) -> AsyncIterator[ApiKey]:
-    before = None
-    while page := await api_keys.page(organisation_id, before=before, limit=MAX_PAGE_SIZE):
-        for key in page:
-            yield key
-        before = page[-1].id
 
 
 def _owned(principal: Principal, key: ApiKey | None, key_id: UUID) -> ApiKey:

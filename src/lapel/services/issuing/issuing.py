@@ -6,33 +6,29 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from functools import cached_property
 from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
 from lapel.credentials.constant_parts import ConstantPart, SplitDocument, constant_part
-from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
-from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
-from lapel.domain.ports import Clock, IdSource, Store
 from lapel.errors import Conflict, InvalidInput, TooLarge
 from lapel.openbadges import v3
 from lapel.openbadges.award import Award
-from lapel.openbadges.identity import lookup_hash
 from lapel.openbadges.problems import Problems
 from lapel.services.bounded_cache import BoundedCache
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, with_endorsements
 from lapel.services.issuing.awards import read_award
 from lapel.services.issuing.credential_record import credential_record
 from lapel.services.issuing.credential_writing import CredentialWriting
+from lapel.services.issuing.means import IssuingMeans
 from lapel.services.issuing.named_achievements import add_unknown, deleted_meanwhile, named_achievement
-from lapel.services.issuing.securing import Securing, Unsigned
-from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
+from lapel.services.issuing.securing import Unsigned
+from lapel.services.issuing.status_allocation import AllocatedEntry
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.requests import NewCredential
 
@@ -82,37 +78,20 @@ class Issuing:
         randomness: returns the given number of random bytes, for salts.
     """
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        new_id: IdSource,
-        addresses: Addresses,
-        securing: Securing,
-        allocation: StatusAllocation,
-        master_key: MasterKey,
-        randomness: Callable[[int], bytes],
-        endorsements: Endorsements,
-    ) -> None:
-        self._store = store
-        self._writing = CredentialWriting(store)
-        self._clock = clock
-        self._new_id = new_id
-        self._addresses = addresses
-        self._securing = securing
-        self._allocation = allocation
-        self._master_key = master_key
+    def __init__(self, means: IssuingMeans, *, randomness: Callable[[int], bytes], endorsements: Endorsements) -> None:
+        self._store = means.store
+        self._writing = CredentialWriting(means.store)
+        self._clock = means.clock
+        self._new_id = means.new_id
+        self._addresses = means.addresses
+        self._securing = means.securing
+        self._allocation = means.allocation
+        self._recipients = means.recipients
         self._randomness = randomness
         self._endorsements = endorsements
         self._parts: BoundedCache[tuple[int, UUID, int], ConstantPart] = BoundedCache(
             _CACHED_PARTS, max_weight=_CACHED_BYTES, weigh=lambda part: part.size
         )
-
-    @cached_property
-    def _look_up_key(self) -> bytes:
-        # Derived on first use, when the master key has loaded from the database what an earlier one derived.
-        return self._master_key.derive(RECIPIENT_LOOK_UP)
 
     async def issue(
         self, principal: Principal, request: NewCredential, once: IdempotentRequest | None = None
@@ -279,7 +258,7 @@ class Issuing:
 
     def is_to_recipient(self, credential: Credential, award: Award) -> bool:
         """Return whether the credential was issued to the award's recipient."""
-        return credential.recipient_lookup == lookup_hash(award.recipient, key=self._look_up_key)
+        return credential.recipient_lookup == self._recipients.value(award.recipient)
 
     async def _endorsed(
         self,
@@ -326,7 +305,7 @@ class Issuing:
             achievement=achievement,
             format=award.format,
             recipient_type=award.recipient.type,
-            recipient_lookup=lookup_hash(award.recipient, key=self._look_up_key),
+            recipient_lookup=self._recipients.value(award.recipient),
             valid_from=award.valid_from,
             valid_until=award.valid_until,
             created_at=self._clock(),

@@ -41,9 +41,10 @@ async def deleted_meanwhile(store: Store, named: Mapping[str, Achievement]) -> M
     """
     errors: dict[str, InvalidInput] = {}
     async with store.transaction(read_only=True) as tx:  # a transaction reads past the cache
-        current = {achievement.id: await tx.achievements.find(achievement.id) for achievement in named.values()}
+        found = await tx.achievements.find_many(list({achievement.id for achievement in named.values()}))
+    existing = {achievement.id for achievement in found}
     for pointer, achievement in named.items():
-        if current[achievement.id] is None:
+        if achievement.id not in existing:
             problems = Problems()
             add_unknown(problems, pointer)
             errors[pointer] = problems.error()

@@ -13,9 +13,10 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.ports import Clock, Store, Transaction
-from lapel.errors import Conflict, InvalidInput, NotFound
+from lapel.errors import Conflict, InvalidInput
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import issued_by, store_issued
+from lapel.services.credentials import own_credential
 from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.named_achievements import deleted_meanwhile
@@ -55,9 +56,7 @@ class Replacing:
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
         principal.require(Scope.CREDENTIALS_STATUS)
-        old = await self._store.read().credentials.get(credential_id)
-        if old.organisation_id != principal.organisation_id:
-            raise NotFound(f"There is no credential {credential_id}.")
+        old = await own_credential(self._store, principal, credential_id)
         _require_replaceable(old)
         problems = Problems()
         problems.text(request.reason, "/reason")

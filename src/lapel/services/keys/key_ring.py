@@ -25,7 +25,7 @@ from lapel.services.bounded_cache import BoundedCache
 from lapel.services.keys.master_key import CHECK_VALUE
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["STILL_SIGNING", "KeyHeldElsewhere", "KeyRing", "LoadedKey", "MasterKeyReplaced"]
+__all__ = ["STILL_SIGNING", "KeyRing", "LoadedKey", "MasterKeyReplaced", "SignerNotConfigured"]
 
 _FRESH: Final = timedelta(seconds=1)
 """How long the active key is cached before the database is asked again, as another process may have rotated it."""
@@ -34,7 +34,7 @@ STILL_SIGNING: Final = 2 * _FRESH
 """How long another process may go on signing with a retired key: until its cache expires, plus some clock skew."""
 
 
-class KeyHeldElsewhere(Unavailable):
+class SignerNotConfigured(Unavailable):
     """The private half of this signing key is held by an outside signer, which this process was started without."""
 
     code = "key_held_elsewhere"
@@ -230,7 +230,7 @@ class KeyRing:
         elif self._holder is not None:
             signer = self._holder.signer(key.public_key)
         else:
-            raise KeyHeldElsewhere
+            raise SignerNotConfigured
         loaded = LoadedKey(key, signer, multibase, private)
         self._loaded[cache_key] = loaded
         return loaded

@@ -18,6 +18,7 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Isolation, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, LapelError, Unavailable
 from lapel.services.auditing.recording import record
+from lapel.services.paging import all_pages
 
 __all__ = [
     "CHECK_VALUE",
@@ -34,7 +35,6 @@ CHECK_VALUE: Final = "master_key_check"
 _STORED_SECRETS: Final = {"recipient_look_up": RECIPIENT_LOOK_UP, "issue_keys": ISSUE_KEYS}
 """The server facts that hold, encrypted, secrets of the first master key, as stored rows are found by them for ever."""
 
-_PAGE: Final = 100
 _OPERATOR: Final = acting_for(DEFAULT_ORGANISATION_ID)
 
 
@@ -181,15 +181,13 @@ def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own
 
 async def _encrypt_again(tx: Transaction, old: MasterKey, new: MasterKey) -> int:
     """Encrypt all private keys under the new master key, and return how many there are."""
-    before, count = None, 0
-    while page := await tx.signing_keys.page(before=before, limit=_PAGE):
-        for key in page:
-            if key.private_key_encrypted is not None:
-                private = old.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
-                sealed = new.wrap(private, associated_data=key.id.bytes)
-                await tx.signing_keys.update(replace(key, private_key_encrypted=sealed))
-                count += 1
-        before = page[-1].id
+    count = 0
+    async for key in all_pages(tx.signing_keys.page):
+        if key.private_key_encrypted is not None:
+            private = old.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
+            sealed = new.wrap(private, associated_data=key.id.bytes)
+            await tx.signing_keys.update(replace(key, private_key_encrypted=sealed))
+            count += 1
     return count
 
 

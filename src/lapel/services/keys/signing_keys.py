@@ -26,7 +26,7 @@ from lapel.services.idempotency import done_once
 from lapel.services.keys.key_ring import STILL_SIGNING, KeyRing, MasterKeyReplaced
 from lapel.services.keys.trust import is_trusted
 
-__all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
+__all__ = ["KeyIsIssuer", "KeyNotExportable", "KeyStateFinal", "PrivateHalfMissing", "SigningKeys"]
 
 
 _ACTIONS = {
@@ -48,13 +48,13 @@ class KeyStateFinal(Conflict):
     code = "key_state_final"
 
 
-class KeyNotHere(Conflict):
-    """The private half of this key is not here: an outside signer holds it, and never hands it out."""
+class KeyNotExportable(Conflict):
+    """This key cannot be exported: an outside signer holds its private half, and never hands it out."""
 
     code = "key_not_here"
 
 
-class KeyNotHeld(InvalidInput):
+class PrivateHalfMissing(InvalidInput):
     """This is a public key, and no outside signer has shown that it holds the private half."""
 
     code = "key_not_held"
@@ -121,7 +121,7 @@ class SigningKeys:
             Forbidden: no scope ``keys:admin``.
             Conflict: the issuer has had this key before.
             KeyIsIssuer: it would replace the key of a did:key.
-            KeyNotHeld: there is no outside signer that may hold the private half.
+            PrivateHalfMissing: it was not given, and there is no outside signer that may hold it.
             InvalidKey, UnsupportedKey: it is not a key of a supported algorithm.
         """
         principal.require(Scope.KEYS_ADMIN)
@@ -194,13 +194,13 @@ class SigningKeys:
 
         Raises:
             NotFound: the organisation has no such key.
-            KeyNotHere: an outside signer holds it.
+            KeyNotExportable: an outside signer holds it.
         """
         principal.require(Scope.KEYS_ADMIN)
         key = await self.get(principal, key_id)
         private = self._key_ring.private_half(key)
         if private is None:
-            raise KeyNotHere
+            raise KeyNotExportable
         await self._store.run(lambda tx: record(tx, principal, Action.SIGNING_KEY_EXPORTED, key_id))
         return private
 
@@ -288,7 +288,7 @@ class SigningKeys:
     async def _require_held(self, public_key: bytes) -> None:
         """Have the outside signer prove that it holds the key. The signer's client verifies each signature."""
         if self._holder is None:
-            raise KeyNotHeld
+            raise PrivateHalfMissing
         await self._holder.signer(public_key).sign(b"Lapel: this key is held here. " + os.urandom(16))
 
 

@@ -13,27 +13,23 @@ from typing import Final
 from uuid import UUID
 
 from lapel.credentials.date_time import parse_timestamp
-from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
-from lapel.domain.addresses import Addresses
 from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.ports import Clock, IdSource, Store
 from lapel.errors import Conflict
-from lapel.openbadges.identity import Recipient, RecipientType, lookup_hash
 from lapel.openbadges.problems import Problems, has_control_characters
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.credential_record import credential_record
 from lapel.services.issuing.credential_writing import CredentialWriting
-from lapel.services.issuing.securing import Securing
-from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
-from lapel.services.issuing.status_entries import status_entry
-from lapel.services.vc_api.issue_keys import digest_of
+from lapel.services.issuing.means import IssuingMeans
+from lapel.services.issuing.status_allocation import AllocatedEntry
+from lapel.services.recipient_look_up import named_by
+from lapel.services.vc_api.credential_ids import digest_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
 from lapel.services.verifying.data_model.rules import credential_problems, is_first_version
@@ -66,29 +62,12 @@ class AlreadyIssued(Conflict):
 class VcIssuing:
     """Issues credentials of any kind."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        new_id: IdSource,
-        addresses: Addresses,
-        securing: Securing,
-        allocation: StatusAllocation,
-        master_key: MasterKey,
-        drafts: Drafts,
-    ) -> None:
-        self._store = store
-        self._writing = CredentialWriting(store)
-        self._clock = clock
-        self._new_id = new_id
-        self._addresses = addresses
-        self._securing = securing
-        self._allocation = allocation
-        self._master_key = master_key
-        self._issue_keys = IssueKeys(master_key)
+    def __init__(self, means: IssuingMeans, *, issue_keys: IssueKeys, drafts: Drafts) -> None:
+        self._means = means
+        self._writing = CredentialWriting(means.store)
+        self._issue_keys = issue_keys
         self._drafts = drafts
-        self._own = OwnAddresses(store=store, addresses=addresses)
+        self._own = OwnAddresses(store=means.store, addresses=means.addresses)
 
     async def issue(self, principal: Principal, body: JsonObject, once: IdempotentRequest | None = None) -> Credential:
         """Issue the credential in ``{"credential", "options"}``; it is durable when this returns.
@@ -107,10 +86,10 @@ class VcIssuing:
         _, given = member(body, "credential")
         options = options_of(body, known=_OPTIONS)
         issue_key = await self._issue_key(principal, text(options, "credentialId"))
-        credential_id, now = self._new_id(), self._clock()
+        credential_id, now = self._means.new_id(), self._means.clock()
         problems = Problems()
         issuer = await self._issuer(principal, problems, given)
-        document = self._completed(given, issuer, self._addresses.credential(credential_id), now)
+        document = self._completed(given, issuer, self._means.addresses.credential(credential_id), now)
         await offload_if_large(document, self._check, problems, given, document)
         await self._own.check(problems, given, principal)
         problems.raise_any()
@@ -122,10 +101,9 @@ class VcIssuing:
             problems.raise_any()
         entry: AllocatedEntry | None = None
         if not is_first_version(document) and "credentialStatus" not in document:
-            (entry,) = await self._allocation.take(issuer, suspendable=False)
-            status = status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=False)
+            entry, status = await self._means.revocable(issuer)
             document = {**document, "credentialStatus": status}
-        signed = await self._securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
+        signed = await self._means.securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
         credential = self._record(signed, credential_id, document, issuer, entry, now, issue_key)
         try:
             await self._writing.write(credential, principal, once)
@@ -153,19 +131,20 @@ class VcIssuing:
 
         Raises Unavailable if it cannot be made certain that the credential stays.
         """
-        for found in (await self._issue_keys.find(self._store.read().credentials, [issue_key])).values():
-            await self._store.make_durable()  # the commit that stored it may have been answered with OutcomeUnknown
-            raise AlreadyIssued(self._addresses.credential(found.id)) from cause
+        for found in (await self._issue_keys.find(self._means.store.read().credentials, [issue_key])).values():
+            # The commit that stored it may have been answered with OutcomeUnknown.
+            await self._means.store.make_durable()
+            raise AlreadyIssued(self._means.addresses.credential(found.id)) from cause
 
     async def _issuer(self, principal: Principal, problems: Problems, given: JsonObject) -> Issuer | None:
         """Return the issuer, which the document must name by the exact IRI under which its keys are published."""
         if "issuer" not in given:
-            return await choose_issuer(self._store, self._addresses, principal, problems, None)
+            return await choose_issuer(self._means.store, self._means.addresses, principal, problems, None)
         iri = id_of(given["issuer"])
         if iri is None or not absolute_iri(iri):
             return None  # `_check` records the problem, as the data model does not allow it
-        issuer = await choose_issuer(self._store, self._addresses, principal, problems, iri)
-        if issuer is not None and (published_iri := issuer_iri(issuer, self._addresses)) != iri:
+        issuer = await choose_issuer(self._means.store, self._means.addresses, principal, problems, iri)
+        if issuer is not None and (published_iri := issuer_iri(issuer, self._means.addresses)) != iri:
             problems.add("/issuer", f"must be named as it is published: {published_iri}", "not_allowed")
             return None
         return issuer
@@ -182,7 +161,7 @@ class VcIssuing:
             document["@context"] = [*contexts, _DATA_INTEGRITY]
         document.setdefault("id", new_id)
         if issuer is not None:
-            document.setdefault("issuer", issuer_iri(issuer, self._addresses))
+            document.setdefault("issuer", issuer_iri(issuer, self._means.addresses))
         document.setdefault("issuanceDate" if first else "validFrom", format_timestamp(now.replace(microsecond=0)))
         return document
 
@@ -208,18 +187,15 @@ class VcIssuing:
     ) -> Credential:
         first = is_first_version(document)
         subject = next((name for name in map(id_of, as_list(document["credentialSubject"])) if name), None)
-        kind = RecipientType.DID if (subject or "").startswith("did:") else RecipientType.URL
         # A credential whose subject has no id is found by its own id.
-        identity = subject or str(document["id"])
+        recipient = named_by(subject or str(document["id"]))
         return credential_record(
             signed,
             id=credential_id,
             issuer=issuer,
             format=CredentialFormat.EDDSA_RDFC_2022,
-            recipient_type=kind.value if subject else UNNAMED,
-            recipient_lookup=lookup_hash(
-                Recipient(type=kind, identity=identity, hashed=False), key=self._master_key.derive(RECIPIENT_LOOK_UP)
-            ),
+            recipient_type=recipient.type if subject else UNNAMED,
+            recipient_lookup=self._means.recipients.value(recipient),
             valid_from=parse_timestamp(document["issuanceDate" if first else "validFrom"]) or now,
             valid_until=parse_timestamp(document.get("expirationDate" if first else "validUntil")),
             created_at=now,

@@ -71,7 +71,7 @@ class Result:
 
     def _problem_details(self) -> dict[str, JsonValue]:
         errors = [details_of_error(problem) for problem in self.problems]
-        errors += [details_of_check(check) for check in self.checks if check.outcome in (Outcome.FAIL, Outcome.UNKNOWN)]
+        errors += [details_of_check(check) for check in self.checks if not check.good]
         warnings = [details_of_check(check) for check in self.checks if _is_warning(check)]
         return {"problemDetails": [*errors, *warnings], "errors": errors, "warnings": warnings}
 
@@ -83,8 +83,7 @@ class Result:
                 verified = bool(self.checks) and all(check.problem is not problem for check in self.checks)
                 results[name] = {"verified": verified, "input": self.document[name]}
         for name, codes in _OBJECTS.items():
-            outcomes = {check.outcome for check in self.checks if check.code in codes}
-            verified = bool(self.checks) and outcomes.isdisjoint((Outcome.FAIL, Outcome.UNKNOWN))
+            verified = bool(self.checks) and all(check.good for check in self.checks if check.code in codes)
             results[name] = [{"verified": verified, "input": item} for item in objects(self.document.get(name))]
         return results
 

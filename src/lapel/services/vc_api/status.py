@@ -18,7 +18,7 @@ from lapel.errors import InvalidInput, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.status import Statuses
-from lapel.services.vc_api.issue_keys import digest_of
+from lapel.services.vc_api.credential_ids import digest_of
 
 __all__ = ["VcStatus"]
 

@@ -11,7 +11,6 @@ from lapel.services.verifying.data_model.schema import check_schema
 from lapel.services.verifying.data_model.structure import check_structure, too_many_items
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.endorsements import (
-    GOOD,
     VerifiedEndorsement,
     check_endorsements,
     time_for_endorsements,
@@ -51,7 +50,7 @@ class CredentialVerification:
     ) -> None:
         self._maker = maker
         self._linked_data = LinkedData(maker)
-        self.documents = documents
+        self._documents = documents
         self._now = now
         self._end = end
         self._endorsements_time = endorsements_time
@@ -102,7 +101,7 @@ class CredentialVerification:
         findings.add(await offload_if_large(credential, check_structure, credential))
         findings.add(check_contexts(credential, contexts=self._maker.contexts, signed_as_json=True))
         findings.add(*await offload_if_large(credential, check_schema, credential))
-        proof = await check_token(token, documents=self.documents, now=self._now)
+        proof = await check_token(token, documents=self._documents, now=self._now)
         findings.add(*proof.checks)
         return True
 
@@ -130,7 +129,7 @@ class CredentialVerification:
         findings.add(await self._linked_data.check(bare))
         findings.add(*await offload_if_large(credential, check_schema, credential))
         return await check_proofs(
-            credential, bare=bare, linked_data=self._linked_data, documents=self.documents, now=self._now
+            credential, bare=bare, linked_data=self._linked_data, documents=self._documents, now=self._now
         )
 
     # --- further steps ---
@@ -147,17 +146,17 @@ class CredentialVerification:
         )
 
     async def _refreshed(self, credential: JsonObject, findings: Findings) -> JsonObject:
-        return await refreshed(credential, findings, authenticate=self._check, documents=self.documents)
+        return await refreshed(credential, findings, authenticate=self._check, documents=self._documents)
 
     async def _check_standing(self, credential: JsonObject) -> tuple[Check, ...]:
-        status = await check_status(credential, verify_list=self._verify_list, documents=self.documents, now=self._now)
+        status = await check_status(credential, verify_list=self._verify_list, documents=self._documents, now=self._now)
         return (*status, check_validity(credential, now=self._now))
 
     async def _verify_endorsement(self, given: Document | Token) -> VerifiedEndorsement:
         findings = Findings()
         credential = await self._check(given, findings)
         standing: tuple[Check, ...] = ()
-        if credential is not None and all(check.outcome in GOOD for check in findings.checks):
+        if credential is not None and all(check.good for check in findings.checks):
             # Only for a verified endorsement, because its newer version and its status are fetched.
             credential = await self._refreshed(credential, findings)
             standing = await self._check_standing(credential)
@@ -176,7 +175,7 @@ class CredentialVerification:
                 token = await decoded(given)
             except vc_jwt.UnsupportedJwt as error:
                 return SecuredList(None, unsupported_token(given.value, error).checks)
-            result = await check_token(token, documents=self.documents, now=self._now)
+            result = await check_token(token, documents=self._documents, now=self._now)
             # Claims that must repeat members matter only for badges: of a list, only the members are read.
             checks = [check for check in result.checks if check.code is not CheckCode.CLAIMS]
             return SecuredList(token.credential, checks)

@@ -79,7 +79,7 @@ class Drafts:
 
 
 def _raise_unless_good(check: Check | None) -> None:
-    if check is None or check.problem is None or check.outcome in (Outcome.PASS, Outcome.WARN, Outcome.SKIP):
+    if check is None or check.problem is None or check.good:
         return
     detail = f"{check.sentence} ({check.detail})" if check.detail else check.sentence
     if check.outcome is Outcome.UNKNOWN:

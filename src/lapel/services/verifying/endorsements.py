@@ -23,7 +23,6 @@ from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, 
 
 __all__ = [
     "ENDORSEMENTS_TIME",
-    "GOOD",
     "MAX_ENDORSEMENTS",
     "VerifiedEndorsement",
     "VerifyEndorsement",
@@ -44,9 +43,6 @@ ENDORSEMENTS_TIME: Final = 8.0
 
 _SHARE_OF_TIME: Final = 0.8
 """The share of the remaining time for endorsements, so that some is left to report that it was used up."""
-
-GOOD: Final = frozenset({Outcome.PASS, Outcome.WARN, Outcome.SKIP})
-"""The outcomes of a check that does not count against the document."""
 
 # With these problems, a genuine endorsement is not valid at this date, or its author has withdrawn its key.
 _LAPSED: Final = frozenset({Problem.KEY_EXPIRED, Problem.KEY_REVOKED, Problem.PROOF_EXPIRED, Problem.PROOF_FROM_FUTURE})
@@ -170,7 +166,7 @@ async def _check_one(given: Document | Token, *, credential: JsonObject, verify:
     if (lapsed := _first(verified.standing, Outcome.FAIL)) is not None:
         sentence = f"The endorsement by {by} does not count any more, or not yet."
         return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_LAPSED, lapsed.sentence)
-    if (unknown := next((check for check in verified.standing if check.outcome not in GOOD), None)) is not None:
+    if (unknown := _first(verified.standing, Outcome.UNKNOWN)) is not None:
         sentence = f"Whether the endorsement by {by} still counts could not be told."
         return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, unknown.sentence)
     return _check(Outcome.PASS, f"The endorsement by {by} is genuine.", None, None)

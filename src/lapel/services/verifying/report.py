@@ -32,6 +32,11 @@ class Check:
     problem: Problem | None = None
     detail: str | None = None
 
+    @property
+    def good(self) -> bool:
+        """Whether it does not count against the document: it passed, warns of something, or was skipped."""
+        return self.outcome not in (Outcome.FAIL, Outcome.UNKNOWN)
+
     def shown(self) -> answers.VerificationCheck:
         """Return the check in the shape that reports have."""
         return answers.VerificationCheck(self.code, self.outcome, self.sentence, self.problem, self.detail)

@@ -124,14 +124,9 @@ class Verifying:
                 the report.
             TooManyLargeBadges: it is a large badge, and too many of these wait already.
         """
-        findings = Findings()
-        documents = self._documents(self._max_fetches)
-        async with _limited(self._time_limit, findings) as end:
-            options = _Options(
-                expected_recipient=expected_recipient, end=end, endorsements_time=self._endorsements_time
-            )
-            await self._read(data, media_type, findings, documents, options, hops=_MAX_HOPS)
-        return findings.report()
+        async with self._run(expected_recipient=expected_recipient) as run:
+            await self._read(data, media_type, run, hops=_MAX_HOPS)
+        return run.findings.report()
 
     def several(self, *, max_fetches: int) -> Callable[[str], Awaitable[Report]]:
         """Return a function that verifies several texts like `verify`, with one limit of fetches for all of them.
@@ -141,11 +136,9 @@ class Verifying:
         documents = self._documents(max_fetches)
 
         async def verify(data: str) -> Report:
-            findings = Findings()
-            async with _limited(self._time_limit, findings) as end:
-                options = _Options(expected_recipient=None, end=end, endorsements_time=0.0)
-                await self._read(data, None, findings, documents, options, hops=_MAX_HOPS)
-            return findings.report()
+            async with self._run(documents, endorsements_time=0.0) as run:
+                await self._read(data, None, run, hops=_MAX_HOPS)
+            return run.findings.report()
 
         return verify
 
@@ -157,14 +150,9 @@ class Verifying:
             FetchFailed: there is nothing at the address, or it cannot be fetched.
             InvalidInput, TooLarge, TooManyLargeBadges: see `verify`.
         """
-        findings = Findings()
-        documents = self._documents(self._max_fetches)
-        async with _limited(self._time_limit, findings) as end:
-            options = _Options(
-                expected_recipient=expected_recipient, end=end, endorsements_time=self._endorsements_time
-            )
-            await self._verify(_address(url), findings, documents, options, hops=_MAX_HOPS)
-        return findings.report()
+        async with self._run(expected_recipient=expected_recipient) as run:
+            await self._verify(_address(url), run, hops=_MAX_HOPS)
+        return run.findings.report()
 
     async def verify_credential(self, given: Document | Token) -> Report:
         """Verify a credential of VC 2.0 or 1.1 that has been read. Any other document is treated as one.
@@ -172,10 +160,9 @@ class Verifying:
         Raises:
             InvalidInput, TooLarge: the token cannot be read.
         """
-        findings = Findings()
-        async with self._verification(findings) as credentials:
-            await credentials.given(given, findings)
-        return findings.report()
+        async with self._run() as run:
+            await self._credentials(run, self._clock()).given(given, run.findings)
+        return run.findings.report()
 
     async def verify_presentation(
         self, presentation: JsonObject | VcJwt, held: Sequence[Document | Token], expected: ExpectedPresentation
@@ -186,76 +173,70 @@ class Verifying:
             presentation: a document with embedded proofs, or a decoded token.
             held: its credentials, taken out of their envelopes; at most MAX_PRESENTED.
         """
-        findings, reports = Findings(), [Findings() for _ in held]
-        async with self._verification(findings) as credentials:
+        reports = [Findings() for _ in held]
+        async with self._run() as run:
+            now = self._clock()
             verification = PresentationVerification(
-                maker=self._maker, credentials=credentials, documents=credentials.documents, now=self._clock()
+                maker=self._maker, credentials=self._credentials(run, now), documents=run.documents, now=now
             )
-            await verification.verify(presentation, held, findings, reports, expected=expected)
-        return PresentationReport(findings.report(), [report.report() for report in reports])
+            await verification.verify(presentation, held, run.findings, reports, expected=expected)
+        return PresentationReport(run.findings.report(), [report.report() for report in reports])
 
     @contextlib.asynccontextmanager
-    async def _verification(self, findings: Findings) -> AsyncIterator[CredentialVerification]:
-        """Yield a `CredentialVerification` with the limits of one verification."""
+    async def _run(
+        self,
+        documents: Documents | None = None,
+        *,
+        expected_recipient: str | None = None,
+        endorsements_time: float | None = None,
+    ) -> AsyncIterator[_Run]:
+        """Yield a verification with its limits. When its time is over, the block ends, and what it has found stays."""
+        findings = Findings()
         async with _limited(self._time_limit, findings) as end:
-            yield CredentialVerification(
-                maker=self._maker,
-                documents=self._documents(self._max_fetches),
-                now=self._clock(),
+            yield _Run(
+                findings=findings,
+                documents=self._documents(self._max_fetches) if documents is None else documents,
+                expected_recipient=expected_recipient,
                 end=end,
-                endorsements_time=self._endorsements_time,
+                endorsements_time=self._endorsements_time if endorsements_time is None else endorsements_time,
             )
 
-    async def _read(
-        self,
-        data: bytes | str,
-        media_type: str | None,
-        findings: Findings,
-        documents: Documents,
-        options: _Options,
-        *,
-        hops: int,
-    ) -> None:
+    def _credentials(self, run: _Run, now: datetime) -> CredentialVerification:
+        return CredentialVerification(
+            maker=self._maker,
+            documents=run.documents,
+            now=now,
+            end=run.end,
+            endorsements_time=run.endorsements_time,
+        )
+
+    async def _read(self, data: bytes | str, media_type: str | None, run: _Run, *, hops: int) -> None:
         text = await text_in(data, media_type=media_type)
         if isinstance(data, bytes) and image_type(data):
-            findings.picture = data
+            run.findings.picture = data
         async with self.slot(len(text)):
-            await self._verify(await read_text(text), findings, documents, options, hops=hops)
+            await self._verify(await read_text(text), run, hops=hops)
 
-    async def _verify(
-        self, given: Input, findings: Findings, documents: Documents, options: _Options, *, hops: int
-    ) -> None:
+    async def _verify(self, given: Input, run: _Run, *, hops: int) -> None:
         if isinstance(given, Address):
-            fetched = await self._fetch(given, findings, documents, hops)
+            fetched = await self._fetch(given, run, hops)
             if fetched is not None:
-                await self._read(fetched.body, fetched.media_type, findings, documents, options, hops=hops - 1)
+                await self._read(fetched.body, fetched.media_type, run, hops=hops - 1)
             return
         now = self._clock()
-        verification = _BadgeVerification(
-            credentials=CredentialVerification(
-                maker=self._maker,
-                documents=documents,
-                now=now,
-                end=options.end,
-                endorsements_time=options.endorsements_time,
-            ),
-            documents=documents,
-            now=now,
-            findings=findings,
-            options=options,
-        )
+        verification = _BadgeVerification(run=run, now=now, credentials=self._credentials(run, now))
         if isinstance(given, Token):
             await verification.token(given)
         else:
             await verification.document(given.value)
 
-    async def _fetch(self, address: Address, findings: Findings, documents: Documents, hops: int) -> Fetched | None:
+    async def _fetch(self, address: Address, run: _Run, hops: int) -> Fetched | None:
         if hops <= 0:
             raise UnreadableInput("The address leads to another address, and that to a third.")
         try:
-            return await documents.get(address.value, accept=_ACCEPT_BADGE)
+            return await run.documents.get(address.value, accept=_ACCEPT_BADGE)
         except FetchNotFound as error:
-            if error.status == 410 and await report_gone_assertion(address.value, error.body, findings):
+            if error.status == 410 and await report_gone_assertion(address.value, error.body, run.findings):
                 return None
             raise
 
@@ -264,13 +245,16 @@ class Verifying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
-    """The options of one verification.
+class _Run:
+    """One verification: what it has found, what it may fetch, and what was asked.
 
     Attributes:
         end: the deadline, in event loop time.
+        endorsements_time: see `CredentialVerification`.
     """
 
+    findings: Findings
+    documents: Documents
     expected_recipient: str | None
     end: float
     endorsements_time: float
@@ -280,43 +264,41 @@ class _Options:
 class _BadgeVerification:
     """Verifies one badge in the way of its version of Open Badges."""
 
-    credentials: CredentialVerification
-    documents: Documents
+    run: _Run
     now: datetime
-    findings: Findings
-    options: _Options
+    credentials: CredentialVerification
 
     async def document(self, document: JsonObject) -> None:
         if (version := older_version(document)) is not None:
-            report_older_version(document, version, self.findings)
+            report_older_version(document, version, self.run.findings)
         elif ENVELOPED_CREDENTIAL in types_of(document):
             await self._envelope(document)
         elif is_presentation(document):
-            report_presentation(self.findings)
+            report_presentation(self.run.findings)
         elif not is_open_badge_2(document):
-            await self.credentials.document(document, self.findings, expected_recipient=self.options.expected_recipient)
+            await self.credentials.document(document, self.run.findings, expected_recipient=self.run.expected_recipient)
         elif is_verified_by_host(assertion := await normalised(document)):
             await self._hosted(assertion)
         else:
-            await unsigned(assertion, self.findings)
+            await unsigned(assertion, self.run.findings)
 
     async def _hosted(self, assertion: JsonObject) -> None:
-        hosted = HostedVerification(documents=self.documents, now=self.now)
-        badge = await hosted.document(assertion, self.findings, expected_recipient=self.options.expected_recipient)
+        hosted = HostedVerification(documents=self.run.documents, now=self.now)
+        badge = await hosted.document(assertion, self.run.findings, expected_recipient=self.run.expected_recipient)
         await self._check_endorsements(badge)
 
     async def _check_endorsements(self, badge: Badge) -> None:
-        seconds = time_for_endorsements(self.options.endorsements_time, self.options.end)
-        endorsements = EndorsementsVerification(documents=self.documents, now=self.now)
-        await endorsements.check(badge, self.findings, seconds=seconds)
+        seconds = time_for_endorsements(self.run.endorsements_time, self.run.end)
+        endorsements = EndorsementsVerification(documents=self.run.documents, now=self.now)
+        await endorsements.check(badge, self.run.findings, seconds=seconds)
 
     async def _envelope(self, envelope: JsonObject) -> None:
-        if (inner := token_in_envelope(envelope, self.findings)) is None:
+        if (inner := token_in_envelope(envelope, self.run.findings)) is None:
             return
         try:
             await self.token(inner)
         except InvalidInput as error:
-            report_unopened(self.findings, f"/id {error.detail}")
+            report_unopened(self.run.findings, f"/id {error.detail}")
 
     async def token(self, given: Token) -> None:
         try:
@@ -324,21 +306,21 @@ class _BadgeVerification:
         except UnsupportedJwt as error:
             with contextlib.suppress(InvalidInput, UnsupportedJwt):
                 if is_presentation((await decoded_presentation(given)).credential):
-                    report_presentation(self.findings)
+                    report_presentation(self.run.findings)
                     return
-            self.findings.add(*unsupported_token(given.value, error).checks)
+            self.run.findings.add(*unsupported_token(given.value, error).checks)
             return
         if (version := older_version(token.claims)) is not None:
-            report_older_version(token.claims, version, self.findings)
+            report_older_version(token.claims, version, self.run.findings)
         elif is_presentation(token.credential):
-            report_presentation(self.findings)
+            report_presentation(self.run.findings)
         elif not is_open_badge_2(token.claims):
-            await self.credentials.token(token, self.findings, expected_recipient=self.options.expected_recipient)
+            await self.credentials.token(token, self.run.findings, expected_recipient=self.run.expected_recipient)
         elif is_hosted((token := await normalised_token(token)).claims):
             await self._hosted(token.claims)  # verified by its host, without its signature
         else:
-            signed = SignedVerification(documents=self.documents, now=self.now)
-            badge = await signed.token(token, self.findings, expected_recipient=self.options.expected_recipient)
+            signed = SignedVerification(documents=self.run.documents, now=self.now)
+            badge = await signed.token(token, self.run.findings, expected_recipient=self.run.expected_recipient)
             await self._check_endorsements(badge)
 
 

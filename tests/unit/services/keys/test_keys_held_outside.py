@@ -15,7 +15,7 @@ from lapel.credentials.signing.signer_service import KeyFolder, serving_signer
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import Unavailable
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.signing_keys import KeyNotHere
+from lapel.services.keys.signing_keys import KeyNotExportable
 from tests.unit.services.server import MASTER_KEY, OWNER, Server, award, running
 from tests.unit.services.site import failures, verify
 
@@ -65,7 +65,7 @@ async def test_a_new_key_is_made_there_and_the_database_has_its_public_half(
         assert key.private_key_encrypted is None
         assert len(folder) == 1
         assert folder.find(key_name(key.public_key)).public_key == key.public_key
-        with pytest.raises(KeyNotHere):
+        with pytest.raises(KeyNotExportable):
             await server.signing_keys.private_half(OWNER, key.id)
         issuer = await server.issuers.get(badge.issuer_id)
         with pytest.raises(Unavailable) as caught:

@@ -16,7 +16,7 @@ from lapel.domain.access import Role
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal
+from lapel.services.keys.signing_keys import KeyIsIssuer, KeyStateFinal, PrivateHalfMissing
 from tests.unit.services.server import MASTER_KEY, NOW, OWNER, Server, principal
 from tests.unit.services.site import failures, verify
 
@@ -247,7 +247,7 @@ async def test_a_key_from_elsewhere_signs_from_now_on(server: Server, algorithm:
     assert await server.signing_keys.private_half(OWNER, taken.id) == pair.private_key
     with pytest.raises(Conflict):
         await server.signing_keys.import_key(OWNER, issuer.id, public_key=pair.public_key, private_key=pair.private_key)
-    with pytest.raises(KeyNotHeld):
+    with pytest.raises(PrivateHalfMissing):
         await server.signing_keys.import_key(OWNER, issuer.id, public_key=old.public_key, private_key=None)
 
 

@@ -10,7 +10,7 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, Unavailable
 from lapel.openbadges.v3 import CONTEXTS
-from lapel.services.vc_api.issuing import AlreadyIssued
+from lapel.services.vc_api.issuing import UNNAMED, AlreadyIssued
 from tests.unit.services.server import OWNER, Server
 
 
@@ -35,6 +35,22 @@ async def test_nothing_is_told_as_issued_before_that_is_safe(server: Server, mon
 
     with pytest.raises(Unavailable, match="may be lost"):
         await issuing.issue(OWNER, body)
+
+
+@pytest.mark.parametrize("own_id", ["https://b.example/1", "did:example:its-own"])
+async def test_what_is_about_nobody_by_name_is_found_by_its_own_id(server: Server, own_id: str) -> None:
+    await server.issuer()
+    credential: JsonObject = {
+        "@context": [CONTEXTS[0]],
+        "id": own_id,
+        "type": ["VerifiableCredential"],
+        "credentialSubject": {"description": "whoever has it"},
+    }
+
+    issued = await server.vc_issuing.issue(OWNER, {"credential": credential})
+
+    assert issued.recipient_type == UNNAMED
+    assert issued.recipient_lookup == server.credentials.recipient_lookup(own_id)
 
 
 async def test_a_credential_with_many_addresses_is_looked_at_apart(

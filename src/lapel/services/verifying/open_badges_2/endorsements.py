@@ -131,9 +131,7 @@ def _verdict(endorsement: JsonObject, checks: Sequence[Check]) -> Check:
         return _invalid(endorsement, forged.sentence)
     if (lapsed := next((check for check in failed if check.problem in _LAPSED), None)) is not None:
         return _lapsed(endorsement, lapsed.sentence)
-    if (
-        unknown := next((check for check in checks if check.outcome in (Outcome.FAIL, Outcome.UNKNOWN)), None)
-    ) is not None:
+    if (unknown := next((check for check in checks if not check.good), None)) is not None:
         return _unknown(endorsement, unknown.sentence)
     sentence = f"The endorsement by {_author(endorsement)} is genuine."
     return new_check(CheckCode.ENDORSEMENTS, Outcome.PASS, sentence, None)

@@ -53,7 +53,7 @@ async def refreshed(
             sentence = "The badge offers a newer version of itself in a way that is not understood here."
             findings.add(_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, _types(services)))
         return credential
-    if not all(check.outcome in (Outcome.PASS, Outcome.WARN, Outcome.SKIP) for check in findings.checks):
+    if not all(check.good for check in findings.checks):
         sentence = "A newer version of the badge was not asked for, since this one does not hold."
         findings.add(_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None))
         return credential
@@ -85,7 +85,7 @@ async def refreshed(
 
 def _first_problem(findings: Findings) -> str | None:
     """Return the sentence of the first check that failed or whose outcome is unknown."""
-    return next((check.sentence for check in findings.checks if check.outcome in (Outcome.FAIL, Outcome.UNKNOWN)), None)
+    return next((check.sentence for check in findings.checks if not check.good), None)
 
 
 def _objection(old: JsonObject, new: JsonObject) -> str | None:

@@ -1,0 +1,106 @@
+"""Presentations: whose they are, for whom and in answer to what, and what of them is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from lapel.services.verifying import CheckCode, Outcome, Problem, Report
+from lapel.services.verifying.presentations import ExpectedPresentation, PresentationReport
+from lapel.services.verifying.reading import Document
+from tests.support.presenting import CONTEXT, Holder
+from tests.unit.services.verifying.world import World
+
+ADA, BOB = Holder(), Holder()
+
+
+async def presented(world: World, presentation: dict[str, Any], **expected: Any) -> PresentationReport:
+    held = [Document(credential) for credential in presentation.get("verifiableCredential", [])]
+    return await world.new_verifying(max_fetches=2).verify_presentation(
+        presentation, held, ExpectedPresentation(**expected)
+    )
+
+
+async def answering_another_challenge(world: World) -> Report:
+    asked = await presented(world, ADA.presentation(proof={"challenge": "yesterday's"}), challenge="today's")
+    return asked.presentation
+
+
+async def made_for_another_domain(world: World) -> Report:
+    asked = await presented(world, ADA.presentation(proof={"domain": "a.example"}), domain="b.example")
+    return asked.presentation
+
+
+async def made_by_another_than_its_holder(world: World) -> Report:
+    return (await presented(world, BOB.presentation(holder=ADA.id))).presentation
+
+
+async def of_what_nobody_says_of_himself(world: World) -> Report:
+    (report,) = (await presented(world, ADA.presentation(ADA.draft(), holder=None))).credentials
+    return report
+
+
+CASES: tuple[tuple[CheckCode, Problem, Callable[[World], Awaitable[Report]]], ...] = (
+    (CheckCode.PROOF, Problem.CHALLENGE_MISMATCH, answering_another_challenge),
+    (CheckCode.PROOF, Problem.DOMAIN_MISMATCH, made_for_another_domain),
+    (CheckCode.HOLDER, Problem.HOLDER_KEY_MISMATCH, made_by_another_than_its_holder),
+    (CheckCode.HOLDER, Problem.HOLDER_MISSING, of_what_nobody_says_of_himself),
+)
+"""For the catalogue in `test_every_check`."""
+
+
+async def test_all_that_is_in_it_shares_one_number_of_fetches(world: World) -> None:
+    held = [
+        BOB.signed(BOB.draft(issuer=f"https://{name}.example/1"), purpose="assertionMethod", verificationMethod=method)
+        for name in "abcd"
+        for method in [f"https://{name}.example/1#key"]
+    ]
+    report = await presented(world, ADA.presentation(*held))
+
+    assert report.presentation.valid is True
+    assert not any(each.valid for each in report.credentials)
+    assert len(world.web.asked) == 2
+
+
+async def test_others_get_their_turn_between_one_credential_in_it_and_the_next(world: World) -> None:
+    held = [ADA.signed(ADA.draft(), purpose="assertionMethod")] * 12
+    verification = asyncio.create_task(presented(world, ADA.presentation(*held)))
+
+    turns = 0
+    while not verification.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert all(each.valid for each in verification.result().credentials)
+    assert turns >= len(held)
+
+
+async def test_a_key_that_is_only_for_assertions_makes_no_presentation(world: World) -> None:
+    address = "https://holder.example/1"
+    method = {
+        "id": f"{address}#key",
+        "type": "Multikey",
+        "controller": address,
+        "publicKeyMultibase": ADA.id.removeprefix("did:key:"),
+    }
+    presentation = ADA.presentation(holder=address, proof={"verificationMethod": f"{address}#key"})
+    for relation, valid in (("assertionMethod", False), ("authentication", True)):
+        world.web.publish(address, {"id": address, "verificationMethod": [method], relation: [method["id"]]})
+        assert (await presented(world, presentation)).presentation.valid is valid
+
+
+async def test_none_hides_what_it_holds_under_another_name(world: World) -> None:
+    """The proof covers RDF, not names: whoever passes a presentation on could call a credential in it otherwise."""
+    hidden = {"hidden": {"@id": "https://www.w3.org/2018/credentials#verifiableCredential", "@type": "@id"}}
+    members: dict[str, Any] = {"@context": [CONTEXT, hidden], "hidden": "urn:uuid:1"}
+    presentation = ADA.presentation(**members)
+    report = (await presented(world, presentation)).presentation
+
+    assert report.problems()[0] is Problem.CONTEXT_REDEFINES
+
+
+async def test_one_without_a_proof_says_that_none_was_looked_at(world: World) -> None:
+    report = (await presented(world, ADA.presentation(), secured=False)).presentation
+
+    assert [(check.code, check.outcome) for check in report.checks] == [(CheckCode.PROOF, Outcome.SKIP)]
