@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 
@@ -51,7 +50,7 @@ class ProofOptions(msgspec.Struct, array_like=True, frozen=True):
     digest: bytes
 
 
-class SplitDocument(NamedTuple):
+class SplitDocument(msgspec.Struct, frozen=True):
     """A document without its proof, split into constant parts and the rest so that it can be signed faster.
 
     Attributes:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import msgspec
 import structlog
@@ -46,7 +46,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-class SigningJob(NamedTuple):
+class SigningJob(msgspec.Struct, frozen=True):
     """A document, and what to sign it with: `private_key` is Ed25519 (PKCS #8, DER)."""
 
     document: SplitDocument
@@ -71,7 +71,7 @@ class _Results:
             self.complete.set_result(None)
 
 
-class _QueuedJob(NamedTuple):
+class _QueuedJob(msgspec.Struct, frozen=True):
     """A job that is queued or has been sent; its result is put at `position` of `results`."""
 
     rest: msgspec.Raw
@@ -324,12 +324,12 @@ class _Connection(asyncio.Protocol):
         indices = {key: index for index, key in enumerate(options)}
         tasks = [
             Task(
-                rest,
-                [self.parts.setdefault(part, len(self.parts)) for part in job.document.parts],
-                indices[id(job.options)],
-                self.keys.setdefault(job.private_key, len(self.keys)),
+                queued.rest,
+                [self.parts.setdefault(part, len(self.parts)) for part in queued.job.document.parts],
+                indices[id(queued.job.options)],
+                self.keys.setdefault(queued.job.private_key, len(self.keys)),
             )
-            for rest, job, _, _ in batch
+            for queued in batch
         ]
         new_parts: list[Part] = []
         for part in islice(self.parts, cached_parts, None):

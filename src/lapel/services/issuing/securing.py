@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -40,7 +40,7 @@ _MAX_CONCURRENT: Final = 5
 """How many of many signatures are made concurrently by a remote signer, or on threads."""
 
 
-class Unsigned(NamedTuple):
+class Unsigned(msgspec.Struct, frozen=True):
     """A document to be signed in its issuer's name; without a `jwt_algorithm`, a VC-JWT gets the one for the issuer."""
 
     document: SplitDocument
@@ -147,13 +147,13 @@ class Securing:
 
     async def _to_sign(self, unsigned: Unsigned) -> SigningJob | None:
         """Return the job for the signing process; None if a signer has the private key, or the format has no proof."""
-        document, issuer, format_, _ = unsigned
-        if format_ is CredentialFormat.VC_JWT or not document.parts:
+        document = unsigned.document
+        if unsigned.format is CredentialFormat.VC_JWT or not document.parts:
             return None
-        loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
+        loaded = await self._key_ring.ensure(unsigned.issuer, KeyAlgorithm.ED25519)
         if loaded.private is None:
             return None
-        return SigningJob(document, self._proof_options(document.rest, issuer, loaded), loaded.private)
+        return SigningJob(document, self._proof_options(document.rest, unsigned.issuer, loaded), loaded.private)
 
     async def _secure_concurrently(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
         results: list[bytes | InvalidInput | TooLarge] = []
@@ -168,9 +168,9 @@ class Securing:
             return error
 
     async def _secure_here(self, unsigned: Unsigned) -> bytes:
-        document, issuer, format_, jwt_algorithm = unsigned
-        if format_ is CredentialFormat.VC_JWT:
-            return await self._vc_jwt(document.whole(), issuer, jwt_algorithm)
+        document, issuer = unsigned.document, unsigned.issuer
+        if unsigned.format is CredentialFormat.VC_JWT:
+            return await self._vc_jwt(document.whole(), issuer, unsigned.jwt_algorithm)
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
         options = self._proof_options(document.rest, issuer, loaded)
         signature = await loaded.signer.sign(options.digest + document.digest())
