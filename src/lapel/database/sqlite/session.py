@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
+from functools import cache
+from itertools import chain, islice
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -33,6 +35,7 @@ DIALECT: Dialect = SQLiteDialect_pysqlite()
 """Shared by all databases, because statements are compiled once per dialect object."""
 
 _STREAM_BATCH = 200
+_MAX_ROWS = 64  # in one INSERT, where each takes a third less time than one by one
 _STEPS_PER_DEADLINE_CHECK = 10_000
 """SQLite's virtual machine runs some ten million steps a second."""
 
@@ -113,8 +116,13 @@ class _SqliteTransactionSession(_SqliteSession):
             yield fetch
 
     async def load(self, table: Table, rows: Iterable[Row]) -> None:
+        connection, remaining = self._connection(), iter(rows)
         with translating():
-            self._connection().executemany(insertion(table).compiled(DIALECT).sql, rows)
+            while batch := list(islice(remaining, _MAX_ROWS)):
+                while batch:  # in powers of two, so that few statements are prepared
+                    count = 1 << len(batch).bit_length() - 1
+                    connection.execute(_insertion_of(table, count), list(chain.from_iterable(batch[:count])))
+                    del batch[:count]
 
     async def run(self, sql: str) -> list[Row]:
         with translating():
@@ -224,3 +232,10 @@ class MemoryReadingSession(FileReadingSession):
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         for row in await self.fetch_all(statement, parameters):
             yield row
+
+
+@cache
+def _insertion_of(table: Table, count: int) -> str:
+    """Return the SQL that inserts so many rows."""
+    more = f", ({', '.join('?' * len(table.columns))})"
+    return insertion(table).compiled(DIALECT).sql + more * (count - 1)
