@@ -1,6 +1,6 @@
 """Signs documents in a worker process, so that concurrent requests use another processor.
 
-Python runs one thread at a time, and canonicalising, signing and serialising are a third of the cost of issuing. All
+Python runs one thread at a time, and canonicalising and signing are a third of the cost of issuing. All
 documents of one iteration of the event loop are sent together. The process is optional: the caller itself signs single
 documents, and whatever the process cannot sign, or not in time.
 """
@@ -43,7 +43,7 @@ _MAX_QUEUED: Final = 128
 """Behind more than so many, a few documents do not queue: batches would delay them by a tenth of a second."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[bytes]).decode
+_decode = msgspec.msgpack.Decoder(list[str]).decode
 
 
 class SigningJob(msgspec.Struct, frozen=True):
@@ -53,6 +53,10 @@ class SigningJob(msgspec.Struct, frozen=True):
     options: ProofOptions
     private_key: bytes
 
+    def signed(self, proof_value: str) -> bytes:
+        """Return the document with its proof as it is stored and served: UTF-8 JSON."""
+        return self.document.signed(self.options, proof_value)
+
 
 class _Results:
     """The results for one caller, and the future `complete`, which is done when none is missing."""
@@ -60,11 +64,11 @@ class _Results:
     __slots__ = ("_missing", "complete", "values")
 
     def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.values: list[bytes | None] = [None] * count
+        self.values: list[str | None] = [None] * count
         self.complete: asyncio.Future[None] = loop.create_future()
         self._missing = count
 
-    def put(self, index: int, value: bytes | None) -> None:
+    def put(self, index: int, value: str | None) -> None:
         self.values[index] = value
         self._missing -= 1
         if self._missing == 0 and not self.complete.done():
@@ -108,8 +112,8 @@ class SigningProcess:
         ready = self._connection is not None and self._connection.ready.is_set()
         return self._process.pid if self._process is not None and ready else None
 
-    async def sign(self, jobs: Sequence[SigningJob]) -> Sequence[bytes | None]:
-        """Return the documents signed with Ed25519 (`SplitDocument.signed`), or None for each that you must sign."""
+    async def sign(self, jobs: Sequence[SigningJob]) -> Sequence[str | None]:
+        """Return the documents' proof values (eddsa-rdfc-2022), or None for each that you must sign."""
         loop = asyncio.get_running_loop()
         results = _Results(len(jobs), loop)
         if self._closed or not jobs or (len(jobs) < _MIN_CONCURRENT and self._unsigned > _MAX_QUEUED):

@@ -87,8 +87,9 @@ class Securing:
         """
         start = perf_counter()
         signed = None
-        if self._process is not None and (task := await self._to_sign(unsigned)) is not None:
-            (signed,) = await self._process.sign([task])
+        if self._process is not None and (job := await self._to_sign(unsigned)) is not None:
+            (proof_value,) = await self._process.sign([job])
+            signed = None if proof_value is None else job.signed(proof_value)
         if signed is None:
             signed = await self._secure_here(unsigned)
         SIGNED.observe(perf_counter() - start)
@@ -100,18 +101,18 @@ class Securing:
         Other requests get their turn in between.
         """
         start = perf_counter()
-        tasks = [await self._to_sign(document) for document in unsigned]
-        sent = [task for task in tasks if task is not None]
-        answers = iter([None] * len(sent) if self._process is None else await self._process.sign(sent))
-        not_sent = [document for document, task in zip(unsigned, tasks, strict=True) if task is None]
+        jobs = [await self._to_sign(document) for document in unsigned]
+        sent = [job for job in jobs if job is not None]
+        proof_values = iter([None] * len(sent) if self._process is None else await self._process.sign(sent))
+        not_sent = [document for document, job in zip(unsigned, jobs, strict=True) if job is None]
         concurrent = iter(await self._secure_concurrently(not_sent))
         results: list[bytes | InvalidInput | TooLarge] = []
         signed_here = 0
-        for document, task in zip(unsigned, tasks, strict=True):
-            if task is None:
+        for document, job in zip(unsigned, jobs, strict=True):
+            if job is None:
                 results.append(next(concurrent))
-            elif (signed := next(answers)) is not None:
-                results.append(signed)
+            elif (proof_value := next(proof_values)) is not None:
+                results.append(job.signed(proof_value))
             else:
                 results.append(await self._result(document))
                 signed_here += 1
