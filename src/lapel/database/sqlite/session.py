@@ -36,6 +36,7 @@ DIALECT: Dialect = SQLiteDialect_pysqlite()
 
 _STREAM_BATCH = 200
 _MAX_ROWS = 64  # in one INSERT, where each takes a third less time than one by one
+_MAX_BYTES = 1024 * 1024  # of their blobs, because a prepared statement keeps the values with which it ran last
 _STEPS_PER_DEADLINE_CHECK = 10_000
 """SQLite's virtual machine runs some ten million steps a second."""
 
@@ -119,8 +120,9 @@ class _SqliteTransactionSession(_SqliteSession):
         connection, remaining = self._connection(), iter(rows)
         with translating():
             while batch := list(islice(remaining, _MAX_ROWS)):
-                while batch:  # in powers of two, so that few statements are prepared
-                    count = 1 << len(batch).bit_length() - 1
+                are_small = sum([len(value) for row in batch for value in row if type(value) is bytes]) <= _MAX_BYTES
+                while batch:
+                    count = 1 << len(batch).bit_length() - 1 if are_small else 1  # so that few statements are prepared
                     connection.execute(_insertion_of(table, count), list(chain.from_iterable(batch[:count])))
                     del batch[:count]
 
