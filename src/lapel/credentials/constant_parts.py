@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import cast
 
 import msgspec
 
@@ -12,7 +12,7 @@ from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
 from lapel.credentials.eddsa_rdfc_2022 import digest, with_value
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdf.rdfc import Fragment, canonicalise
-from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json import JsonObject
 from lapel.errors import TooLarge
 
 __all__ = ["ConstantPart", "ProofOptions", "SplitDocument", "constant_part"]
@@ -26,13 +26,15 @@ class ConstantPart:
 
     Attributes:
         wire: the object as it appears in the documents.
-        size: its size in the documents, in bytes. In memory it is some thirty times as large.
+        encoded: the same, already encoded as JSON.
+        size: the size of that in bytes. In memory the object is some thirty times as large.
         contexts: the ``@context`` of those documents.
         label: the prefix of the labels of its blank nodes.
         fragment: its quads, prepared for canonicalisation.
     """
 
     wire: JsonObject
+    encoded: msgspec.Raw
     size: int
     contexts: Sequence[str]
     label: str
@@ -51,7 +53,7 @@ class ProofOptions(msgspec.Struct, array_like=True, frozen=True):
     digest: bytes
 
 
-class SplitDocument(NamedTuple):
+class SplitDocument(msgspec.Struct, frozen=True):
     """A document without its proof, split into constant parts and the rest so that it can be signed faster.
 
     Attributes:
@@ -66,18 +68,21 @@ class SplitDocument(NamedTuple):
     def of(cls, credential: JsonObject, *, issuer: ConstantPart, achievement: ConstantPart) -> SplitDocument:
         """Split a credential that embeds these parts."""
         rest = _with_parts(credential, issuer.wire["id"], {"id": achievement.wire["id"]})
-        return cls(rest, (issuer, achievement))
+        return cls(cast("JsonObject", rest), (issuer, achievement))
 
     def whole(self) -> JsonObject:
         """Return the document with the parts embedded."""
         if not self.parts:
             return self.rest
         issuer, achievement = self.parts
-        return _with_parts(self.rest, issuer.wire, achievement.wire)
+        return cast("JsonObject", _with_parts(self.rest, issuer.wire, achievement.wire))
 
     def signed(self, options: ProofOptions, proof_value: str) -> bytes:
         """Return the whole document with its proof as it is stored and served: UTF-8 JSON."""
-        return _encode({**self.whole(), "proof": [with_value(options.proof, proof_value)]})
+        document: Mapping[str, object] = self.rest
+        if self.parts:
+            document = _with_parts(self.rest, *(part.encoded for part in self.parts))
+        return _encode({**document, "proof": [with_value(options.proof, proof_value)]})
 
     def digest(self) -> bytes:
         """Return the SHA-256 of the whole document's canonical form, 32 bytes."""
@@ -85,7 +90,7 @@ class SplitDocument(NamedTuple):
         return digest(canonicalise(quads, fragments=[part.fragment for part in self.parts]))
 
 
-def _with_parts(credential: JsonObject, issuer: JsonValue, achievement: JsonObject) -> JsonObject:
+def _with_parts(credential: JsonObject, issuer: object, achievement: object) -> dict[str, object]:
     subject = credential["credentialSubject"]
     assert isinstance(subject, dict)
     return {**credential, "issuer": issuer, "credentialSubject": {**subject, "achievement": achievement}}
@@ -102,8 +107,8 @@ def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> C
         TooLarge: a document with the object would not fit into an image.
         JsonLdError: the object contains terms that the contexts do not define.
     """
-    size = len(msgspec.json.encode(node))
-    if size > MAX_PAYLOAD_BYTES:
+    encoded = msgspec.Raw(_encode(node))
+    if (size := len(encoded)) > MAX_PAYLOAD_BYTES:
         raise TooLarge(
             f"What the credential embeds has {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} fit into an image.",
             hint="Shorten the narratives and descriptions.",
@@ -112,4 +117,4 @@ def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> C
     prefix = f"_:{label}"
     renamed = (tuple(f"{prefix}{term[2:]}" if term.startswith("_:") else term for term in quad) for quad in quads)
     fragment = Fragment.of((subject, predicate, object_, graph) for subject, predicate, object_, graph in renamed)
-    return ConstantPart(node, size, contexts, label, fragment)
+    return ConstantPart(node, encoded, size, contexts, label, fragment)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 __all__ = ["NO_REQUEST", "Origin", "origin"]
 
 
-class Origin(NamedTuple):
+class Origin(Struct, frozen=True):
     """Where a request comes from.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from lapel.domain.credential import CredentialFormat, JwtAlgorithm
 from lapel.domain.json import JsonObject
@@ -13,7 +14,7 @@ from lapel.openbadges.identity import Recipient
 __all__ = ["Award"]
 
 
-class Award(NamedTuple):
+class Award(Struct, frozen=True):
     """One achievement for one recipient.
 
     Attributes:

@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.text import fold
@@ -72,7 +74,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], str | None]]] = {
 }
 
 
-class Identity(NamedTuple):
+class Identity(Struct, frozen=True):
     """A validated identity.
 
     Attributes:
@@ -85,7 +87,7 @@ class Identity(NamedTuple):
     hashed: bool
 
 
-class Recipient(NamedTuple):
+class Recipient(Struct, frozen=True):
     """A recipient with a validated identity.
 
     Attributes:

@@ -1,6 +1,6 @@
 """Signs documents in a worker process, so that concurrent requests use another processor.
 
-Python runs one thread at a time, and canonicalising, signing and serialising are a third of the cost of issuing. All
+Python runs one thread at a time, and canonicalising and signing are a third of the cost of issuing. All
 documents of one iteration of the event loop are sent together. The process is optional: the caller itself signs single
 documents, and whatever the process cannot sign, or not in time.
 """
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import msgspec
 import structlog
@@ -43,15 +43,19 @@ _MAX_QUEUED: Final = 128
 """Behind more than so many, a few documents do not queue: batches would delay them by a tenth of a second."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[bytes]).decode
+_decode = msgspec.msgpack.Decoder(list[str]).decode
 
 
-class SigningJob(NamedTuple):
+class SigningJob(msgspec.Struct, frozen=True):
     """A document, and what to sign it with: `private_key` is Ed25519 (PKCS #8, DER)."""
 
     document: SplitDocument
     options: ProofOptions
     private_key: bytes
+
+    def signed(self, proof_value: str) -> bytes:
+        """Return the document with its proof as it is stored and served: UTF-8 JSON."""
+        return self.document.signed(self.options, proof_value)
 
 
 class _Results:
@@ -60,18 +64,18 @@ class _Results:
     __slots__ = ("_missing", "complete", "values")
 
     def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.values: list[bytes | None] = [None] * count
+        self.values: list[str | None] = [None] * count
         self.complete: asyncio.Future[None] = loop.create_future()
         self._missing = count
 
-    def put(self, index: int, value: bytes | None) -> None:
+    def put(self, index: int, value: str | None) -> None:
         self.values[index] = value
         self._missing -= 1
         if self._missing == 0 and not self.complete.done():
             self.complete.set_result(None)
 
 
-class _QueuedJob(NamedTuple):
+class _QueuedJob(msgspec.Struct, frozen=True):
     """A job that is queued or has been sent; its result is put at `position` of `results`."""
 
     rest: msgspec.Raw
@@ -108,8 +112,8 @@ class SigningProcess:
         ready = self._connection is not None and self._connection.ready.is_set()
         return self._process.pid if self._process is not None and ready else None
 
-    async def sign(self, jobs: Sequence[SigningJob]) -> Sequence[bytes | None]:
-        """Return the documents signed with Ed25519 (`SplitDocument.signed`), or None for each that you must sign."""
+    async def sign(self, jobs: Sequence[SigningJob]) -> Sequence[str | None]:
+        """Return the documents' proof values (eddsa-rdfc-2022), or None for each that you must sign."""
         loop = asyncio.get_running_loop()
         results = _Results(len(jobs), loop)
         if self._closed or not jobs or (len(jobs) < _MIN_CONCURRENT and self._unsigned > _MAX_QUEUED):
@@ -324,12 +328,12 @@ class _Connection(asyncio.Protocol):
         indices = {key: index for index, key in enumerate(options)}
         tasks = [
             Task(
-                rest,
-                [self.parts.setdefault(part, len(self.parts)) for part in job.document.parts],
-                indices[id(job.options)],
-                self.keys.setdefault(job.private_key, len(self.keys)),
+                queued.rest,
+                [self.parts.setdefault(part, len(self.parts)) for part in queued.job.document.parts],
+                indices[id(queued.job.options)],
+                self.keys.setdefault(queued.job.private_key, len(self.keys)),
             )
-            for rest, job, _, _ in batch
+            for queued in batch
         ]
         new_parts: list[Part] = []
         for part in islice(self.parts, cached_parts, None):

@@ -1,7 +1,7 @@
 """The worker process that signs for the server: `python -m lapel.credentials.signing.worker`.
 
 It reads and writes frames: four bytes of length (big-endian), then MessagePack. For each `Work` it answers with a list
-of signed documents (JSON), one for each task in order, empty if the task failed. When ready, it first sends an empty
+of proof values, one for each task in order, empty if the task failed. When ready, it first sends an empty
 list. It exits at the end of its input.
 """
 
@@ -85,17 +85,16 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             wire = msgspec.msgpack.decode(part.wire)
             parts.append(constant_part(wire, contexts=part.contexts, label=part.label))
         keys.extend(map(LocalSigner, work.keys))
-        answers.write(frame([_signed(task, work.options[task.options], parts, keys) for task in work.tasks]))
+        answers.write(frame([_proof_value(task, work.options[task.options], parts, keys) for task in work.tasks]))
         answers.flush()
 
 
-def _signed(task: Task, options: ProofOptions, parts: Sequence[ConstantPart], keys: Sequence[LocalSigner]) -> bytes:
+def _proof_value(task: Task, options: ProofOptions, parts: Sequence[ConstantPart], keys: Sequence[LocalSigner]) -> str:
     document = SplitDocument(msgspec.msgpack.decode(task.rest), [parts[index] for index in task.parts])
     try:
-        value = encode_proof_value(keys[task.key].sign(options.digest + document.digest()))
+        return encode_proof_value(keys[task.key].sign(options.digest + document.digest()))
     except LapelError:  # the server then signs it itself, and reports the error with its place in the document
-        return b""
-    return document.signed(options, value)
+        return ""
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -35,7 +35,7 @@ _MAX_VALUE_BYTES: Final = 2000
 """A longer value is recorded by its size and digest, which show that it has changed."""
 
 
-class Issued(NamedTuple):
+class Issued(msgspec.Struct, frozen=True):
     """A new credential, who issued it, and from where."""
 
     credential: Credential
@@ -105,7 +105,7 @@ def issued_by(by: Principal, credentials: Iterable[Credential]) -> list[Issued]:
 
 
 async def _store_group(tx: Transaction, group: Sequence[Issued]) -> None:
-    (credential, by, request), action = group[0], Action.CREDENTIAL_ISSUED
+    credential, by, request, action = group[0].credential, group[0].by, group[0].origin, Action.CREDENTIAL_ISSUED
     owner = credential.organisation_id
     if len(group) == 1:
         entry = _entry(by, request, action, credential.id, {}, owner)

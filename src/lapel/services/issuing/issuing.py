@@ -6,8 +6,11 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lapel.credentials.constant_parts import ConstantPart, SplitDocument, constant_part
 from lapel.domain.access import Principal, Scope
@@ -53,7 +56,7 @@ _MAX_BYTES: Final = 32 * 1024 * 1024
 """The size limit of a batch's credentials together. A short request may lead to large ones, and all are in memory."""
 
 
-class _Job(NamedTuple):
+class _Job(Struct, frozen=True):
     """A credential to build and sign, perhaps with an issue key."""
 
     achievement: Achievement
@@ -63,7 +66,7 @@ class _Job(NamedTuple):
     issue_key: bytes | None = None
 
 
-class _Draft(NamedTuple):
+class _Draft(Struct, frozen=True):
     """A credential that only lacks its signature."""
 
     id: UUID
@@ -283,7 +286,7 @@ class Issuing:
             embedded=[achievement.details, issuer.profile],
             request=endorsements,
         )
-        return award._replace(members=with_endorsements(award.members, members))
+        return replace(award, members=with_endorsements(award.members, members))
 
     async def achievement(self, principal: Principal, named: str) -> Achievement | None:
         """Return the newest version of the organisation's achievement with this id or address, if there is one."""
@@ -291,26 +294,26 @@ class Issuing:
 
     def _draft(self, job: _Job) -> _Draft:
         credential_id = self._new_id()
-        achievement, issuer, award, entry, _ = job
-        profile, embedded = self._profile(issuer), self._embedded_achievement(achievement)
-        document = self._document(credential_id, achievement, profile, embedded, award, entry)
-        return _Draft(credential_id, job, Unsigned(document, issuer, award.format, award.jwt_algorithm))
+        award, achievement = job.award, job.achievement
+        profile, embedded = self._profile(job.issuer), self._embedded_achievement(achievement)
+        document = self._document(credential_id, achievement, profile, embedded, award, job.entry)
+        return _Draft(credential_id, job, Unsigned(document, job.issuer, award.format, award.jwt_algorithm))
 
     def _credential(self, draft: _Draft, signed: bytes) -> Credential:
-        achievement, issuer, award, entry, issue_key = draft.job
+        job, award = draft.job, draft.job.award
         return credential_record(
             signed,
             id=draft.id,
-            issuer=issuer,
-            achievement=achievement,
+            issuer=job.issuer,
+            achievement=job.achievement,
             format=award.format,
             recipient_type=award.recipient.type,
             recipient_lookup=self._recipients.value(award.recipient),
             valid_from=award.valid_from,
             valid_until=award.valid_until,
             created_at=self._clock(),
-            entry=entry,
-            issue_key=issue_key,
+            entry=job.entry,
+            issue_key=job.issue_key,
         )
 
     def _document(

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -40,7 +40,7 @@ _MAX_CONCURRENT: Final = 5
 """How many of many signatures are made concurrently by a remote signer, or on threads."""
 
 
-class Unsigned(NamedTuple):
+class Unsigned(msgspec.Struct, frozen=True):
     """A document to be signed in its issuer's name; without a `jwt_algorithm`, a VC-JWT gets the one for the issuer."""
 
     document: SplitDocument
@@ -87,8 +87,9 @@ class Securing:
         """
         start = perf_counter()
         signed = None
-        if self._process is not None and (task := await self._to_sign(unsigned)) is not None:
-            (signed,) = await self._process.sign([task])
+        if self._process is not None and (job := await self._to_sign(unsigned)) is not None:
+            (proof_value,) = await self._process.sign([job])
+            signed = None if proof_value is None else job.signed(proof_value)
         if signed is None:
             signed = await self._secure_here(unsigned)
         SIGNED.observe(perf_counter() - start)
@@ -100,18 +101,18 @@ class Securing:
         Other requests get their turn in between.
         """
         start = perf_counter()
-        tasks = [await self._to_sign(document) for document in unsigned]
-        sent = [task for task in tasks if task is not None]
-        answers = iter([None] * len(sent) if self._process is None else await self._process.sign(sent))
-        not_sent = [document for document, task in zip(unsigned, tasks, strict=True) if task is None]
+        jobs = [await self._to_sign(document) for document in unsigned]
+        sent = [job for job in jobs if job is not None]
+        proof_values = iter([None] * len(sent) if self._process is None else await self._process.sign(sent))
+        not_sent = [document for document, job in zip(unsigned, jobs, strict=True) if job is None]
         concurrent = iter(await self._secure_concurrently(not_sent))
         results: list[bytes | InvalidInput | TooLarge] = []
         signed_here = 0
-        for document, task in zip(unsigned, tasks, strict=True):
-            if task is None:
+        for document, job in zip(unsigned, jobs, strict=True):
+            if job is None:
                 results.append(next(concurrent))
-            elif (signed := next(answers)) is not None:
-                results.append(signed)
+            elif (proof_value := next(proof_values)) is not None:
+                results.append(job.signed(proof_value))
             else:
                 results.append(await self._result(document))
                 signed_here += 1
@@ -147,13 +148,13 @@ class Securing:
 
     async def _to_sign(self, unsigned: Unsigned) -> SigningJob | None:
         """Return the job for the signing process; None if a signer has the private key, or the format has no proof."""
-        document, issuer, format_, _ = unsigned
-        if format_ is CredentialFormat.VC_JWT or not document.parts:
+        document = unsigned.document
+        if unsigned.format is CredentialFormat.VC_JWT or not document.parts:
             return None
-        loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
+        loaded = await self._key_ring.ensure(unsigned.issuer, KeyAlgorithm.ED25519)
         if loaded.private is None:
             return None
-        return SigningJob(document, self._proof_options(document.rest, issuer, loaded), loaded.private)
+        return SigningJob(document, self._proof_options(document.rest, unsigned.issuer, loaded), loaded.private)
 
     async def _secure_concurrently(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
         results: list[bytes | InvalidInput | TooLarge] = []
@@ -168,9 +169,9 @@ class Securing:
             return error
 
     async def _secure_here(self, unsigned: Unsigned) -> bytes:
-        document, issuer, format_, jwt_algorithm = unsigned
-        if format_ is CredentialFormat.VC_JWT:
-            return await self._vc_jwt(document.whole(), issuer, jwt_algorithm)
+        document, issuer = unsigned.document, unsigned.issuer
+        if unsigned.format is CredentialFormat.VC_JWT:
+            return await self._vc_jwt(document.whole(), issuer, unsigned.jwt_algorithm)
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
         options = self._proof_options(document.rest, issuer, loaded)
         signature = await loaded.signer.sign(options.digest + document.digest())

@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
+
+from msgspec import Struct
 
 from lapel.credentials.bitstring_status_list import permuted_index
 from lapel.domain.issuer import Issuer
@@ -30,7 +32,7 @@ _CACHED_BLOCKS: Final = 4096
 """The positions left in an evicted block are lost."""
 
 
-class AllocatedEntry(NamedTuple):
+class AllocatedEntry(Struct, frozen=True):
     """One bit of one list, and the position from which its index was computed."""
 
     list_id: UUID

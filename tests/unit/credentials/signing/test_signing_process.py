@@ -53,19 +53,18 @@ def document(number: int, constant: Sequence[ConstantPart], **more: Any) -> Spli
     return SplitDocument.of(credential, issuer=constant[0], achievement=constant[1])
 
 
-def signed_here(document: SplitDocument, key: bytes = KEY) -> bytes:
-    signature = keys.LocalSigner(key).sign(OPTIONS.digest + document.digest())
-    return document.signed(OPTIONS, encode_proof_value(signature))
+def signed_here(document: SplitDocument, key: bytes = KEY) -> str:
+    return encode_proof_value(keys.LocalSigner(key).sign(OPTIONS.digest + document.digest()))
 
 
-async def signed_alone(process: SigningProcess, document: SplitDocument, key: bytes = KEY) -> bytes | None:
+async def signed_alone(process: SigningProcess, document: SplitDocument, key: bytes = KEY) -> str | None:
     (signed,) = await process.sign([SigningJob(document, OPTIONS, key)])
     return signed
 
 
 async def signed_beside(
     process: SigningProcess, documents: Sequence[SplitDocument], key: bytes = KEY
-) -> list[bytes | None]:
+) -> list[str | None]:
     """Each asked for by itself, at the same moment."""
     return await asyncio.gather(*(signed_alone(process, document, key) for document in documents))
 
@@ -252,7 +251,7 @@ async def test_answers_that_come_in_pieces_are_put_together(size: int) -> None:
     answers = [_Results(1, asyncio.get_running_loop()) for _ in range(2)]
     for each in answers:
         line.unanswered.append([_QueuedJob(msgspec.Raw(b""), SigningJob(document(1, parts()), OPTIONS, b""), each, 0)])
-    receive(frame([b"a" * 5_000]) + frame([b"b"]))
+    receive(frame(["a" * 5_000]) + frame(["b"]))
 
-    assert [each.values for each in answers] == [[b"a" * 5_000], [b"b"]]
+    assert [each.values for each in answers] == [["a" * 5_000], ["b"]]
     assert not broken

@@ -24,9 +24,9 @@ from tests.unit.services.site import verify
 class ForgetfulProcess(SigningProcess):
     """Signs every other document, and leaves the others to who asked."""
 
-    async def sign(self, wanted: Sequence[SigningJob]) -> Sequence[bytes | None]:
+    async def sign(self, wanted: Sequence[SigningJob]) -> Sequence[str | None]:
         await asyncio.sleep(0)
-        return [None if number % 2 else _signed(one) for number, one in enumerate(wanted)]
+        return [None if number % 2 else _proof_value(one) for number, one in enumerate(wanted)]
 
 
 class WeighingProcess(SigningProcess):
@@ -34,15 +34,14 @@ class WeighingProcess(SigningProcess):
 
     heaviest = 0
 
-    async def sign(self, wanted: Sequence[SigningJob]) -> Sequence[bytes | None]:
+    async def sign(self, wanted: Sequence[SigningJob]) -> Sequence[str | None]:
         together = sum(part.size for one in wanted for part in one.document.parts)
         self.heaviest = max(self.heaviest, together)
         return [None] * len(wanted)
 
 
-def _signed(one: SigningJob) -> bytes:
-    signature = keys.LocalSigner(one.private_key).sign(one.options.digest + one.document.digest())
-    return one.document.signed(one.options, encode_proof_value(signature))
+def _proof_value(one: SigningJob) -> str:
+    return encode_proof_value(keys.LocalSigner(one.private_key).sign(one.options.digest + one.document.digest()))
 
 
 class SlowHolder:
