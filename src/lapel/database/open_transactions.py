@@ -72,12 +72,10 @@ class OpenTransactions:
     def _sweep(self) -> None:
         self._sweep_is_due = False
         for owner in list(self.by_task):
-            task = owner()
-            if task is None or task.done():
+            if (task := owner()) is None or task.done():
                 self.end(owner)
         now = asyncio.get_running_loop().time()
-        ages = {tx: now - tx.opened_at for tx in self.by_task.values()}
-        overdue = {tx: age for tx, age in ages.items() if age > self._too_long}
+        overdue = {tx: age for tx in self.by_task.values() if (age := now - tx.opened_at) > self._too_long}
         for tx in overdue.keys() - self._warned:
             _log.warning("a transaction has been open for long", seconds=round(overdue[tx]), **_log_fields(tx))
         self._warned = set(overdue)

@@ -126,9 +126,8 @@ class BaseRepository:
     def _context(self, operation: str, values: object) -> OperationContext:
         key = _entity_key(values)
         entity_id = str(key) if isinstance(key, UUID) else None
-        return OperationContext(
-            operation, self.entity, entity_id, self._recorder.transaction_id, self._recorder.attempt
-        )
+        recorder = self._recorder
+        return OperationContext(operation, self.entity, entity_id, recorder.transaction_id, recorder.attempt)
 
 
 def _entity_key(values: object) -> object:

@@ -238,5 +238,4 @@ class MemoryReadingSession(FileReadingSession):
 @cache
 def _insertion_of(table: Table, count: int) -> str:
     """Return the SQL that inserts so many rows."""
-    more = f", ({', '.join('?' * len(table.columns))})"
-    return insertion(table).compiled(DIALECT).sql + more * (count - 1)
+    return insertion(table).compiled(DIALECT).sql + f", ({', '.join('?' * len(table.columns))})" * (count - 1)
