@@ -99,3 +99,21 @@ async def test_a_transaction_that_is_undone_in_the_middle_of_a_stream_keeps_no_s
         may_go.set()
         with pytest.raises(ConnectionLost):
             await hanging
+
+
+async def test_a_snapshot_that_ends_in_the_middle_of_a_stream_is_not_what_the_next_one_reads(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        scene = await samples.set_scene(database)
+        async with database.transaction() as tx:
+            await tx.credentials.create_many([samples.credential(scene.issuer.id) for _ in range(1_000)])
+
+        async with database.transaction(read_only=True) as tx:
+            unfinished = tx.credentials.stream(DEFAULT_ORGANISATION_ID)
+            await anext(unfinished)
+        newer = samples.issuer()
+        async with database.transaction() as tx:
+            await tx.issuers.create(newer)
+
+        async with database.transaction(read_only=True) as tx:
+            assert await tx.issuers.get(newer.id) == newer
+        await unfinished.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import replace
@@ -19,7 +19,7 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import SELECT_STAMP, STAMP
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile
-from lapel.database.sqlite.driver import MEMORY, Connection, Connector, connect_stdlib
+from lapel.database.sqlite.driver import MEMORY, Connection, Connector, Cursor, connect_stdlib
 from lapel.database.sqlite.errors import not_opened
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.sqlite.pragma_manager import apply_pragmas
@@ -225,14 +225,16 @@ class SqliteConnectionManager(ConnectionManager):
         opened.lent.add(reader)
         return reader
 
-    def check_in_reader(self, connection: Connection) -> None:
-        """Return a snapshot's connection. Rolls back its transaction and removes its deadline."""
+    def check_in_reader(self, connection: Connection, cursors: Iterable[Cursor] = ()) -> None:
+        """Return a snapshot's connection. Closes its cursors, rolls back its transaction and removes its deadline."""
         opened = self._opened
         if opened is None or connection not in opened.lent:  # lent by an earlier connect, which has closed it
             return
         opened.lent.remove(connection)
         opened.slots.release()
         try:
+            for cursor in cursors:
+                cursor.close()
             connection.set_progress_handler(None, 0)
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

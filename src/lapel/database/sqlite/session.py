@@ -63,6 +63,8 @@ class _SqliteSession:
 class _SqliteTransactionSession(_SqliteSession):
     """The methods of a `TransactionSession` except `begin`, `commit` and `rollback`."""
 
+    _cursors: set[Cursor]  # of its streams: one left open would keep its snapshot when the transaction has ended
+
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         compiled = statement.compiled(DIALECT)
         try:
@@ -73,6 +75,7 @@ class _SqliteTransactionSession(_SqliteSession):
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
         with translating(), closing(self._connection().execute(compiled.sql, compiled.bind(parameters))) as cursor:
+            self._cursors.add(cursor)
             while rows := await self._next_batch(cursor):
                 for row in rows:
                     yield compiled.row(row)
@@ -140,11 +143,6 @@ class UnitSession(_SqliteTransactionSession):
         self._writer.check(self._unit)
         return self._writer.connection
 
-    async def _next_batch(self, cursor: Cursor) -> list[Row]:
-        if self._writer is not None:
-            self._writer.cursors.add(cursor)
-        return await super()._next_batch(cursor)
-
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         self._gathered = True
         await super().bulk_insert(table, rows)
@@ -152,7 +150,7 @@ class UnitSession(_SqliteTransactionSession):
     async def begin(self, *, deadline: float | None = None) -> None:
         writer = self._manager.writer
         self._unit = await writer.enter()
-        self._writer = writer
+        self._writer, self._cursors = writer, writer.cursors
 
     def commit(self) -> Coroutine[object, object, None]:
         writer, self._writer = self._writer, None
@@ -187,12 +185,12 @@ class SnapshotSession(_SqliteTransactionSession):
         except DRIVER_ERRORS as error:
             self._manager.check_in_reader(connection)
             raise translated(error) from error
-        self._reader = connection
+        self._reader, self._cursors = connection, set()
 
     async def rollback(self) -> None:
         connection, self._reader = self._reader, None
         if connection is not None:
-            self._manager.check_in_reader(connection)
+            self._manager.check_in_reader(connection, self._cursors)
 
     commit = rollback
 
