@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -159,7 +160,9 @@ class _RawSqlite:
     """`sqlite3`, on the very connection that ours writes on while ours does not."""
 
     def __init__(self, database: SqliteDatabase) -> None:
-        self._connection = database.manager.writer.connection
+        connection = database.manager.writer.connection
+        assert isinstance(connection, sqlite3.Connection)
+        self._connection = connection
 
     async def run(self, sql: str) -> None:
         """A statement."""

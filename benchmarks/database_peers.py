@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -64,7 +65,9 @@ class RawSqlite:
 
     def __init__(self, database: Database) -> None:
         assert isinstance(database, SqliteDatabase)
-        self._write = database.manager.writer.connection
+        writer = database.manager.writer.connection
+        assert isinstance(writer, sqlite3.Connection)
+        self._write = writer
         self._read = database.manager.read_connection
 
     @staticmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import islice
 from typing import Literal, ParamSpec, Self, TypeVar, cast
@@ -94,11 +94,6 @@ class EncryptedConnection:
     @_with_our_errors
     def execute(self, sql: str, parameters: Sequence[object] = (), /) -> EncryptedCursor:
         cursor = self._connection.execute(sql, cast("apsw.Bindings", parameters))
-        return EncryptedCursor(cursor, self._connection.changes())
-
-    @_with_our_errors
-    def executemany(self, sql: str, parameters: Iterable[Sequence[object]], /) -> EncryptedCursor:
-        cursor = self._connection.executemany(sql, cast("Iterable[apsw.Bindings]", parameters))
         return EncryptedCursor(cursor, self._connection.changes())
 
     @_with_our_errors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, Self, TypeAlias
 
 from lapel.database.statement import Row
@@ -44,8 +44,6 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[object] = ..., /) -> Cursor:
         """Run one statement. One that returns no rows runs to completion."""
-
-    def executemany(self, sql: str, parameters: Iterable[Sequence[object]], /) -> Cursor: ...
 
     def set_progress_handler(self, handler: Callable[[], bool] | None, steps: int, /) -> None:
         """Set a handler that is called every so many steps and returns whether to interrupt; None for no handler."""
