@@ -163,7 +163,9 @@ class OutsideSigner:
                 connection = await self._connect()
                 if connection.is_behind:
                     connection.end_if_silent(seconds)
-                    raise SignerUnavailable(_TOO_SLOW)
+                    if not connection.ended:
+                        raise SignerUnavailable(_TOO_SLOW)
+                    connection = await self._connect()  # what was given up may have been forgotten
                 answer = await connection.request(request.id, message)
         except TimeoutError as error:
             if connection is not None:

@@ -223,6 +223,29 @@ async def test_a_signer_slower_than_its_work_gets_no_more_until_it_has_done_what
         await client.close()
 
 
+async def test_a_signer_that_has_forgotten_what_was_given_up_is_asked_anew(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held = keys.LocalSigner(PAIR.private_key)
+        while line := await reader.readline():
+            request = msgspec.json.decode(line, type=SignerRequest)
+            if request.id == 2:
+                continue
+            await asyncio.sleep(0.2)
+            signature = base64url.encode(held.sign(base64url.decode(request.data or "")))
+            writer.write(msgspec.json.encode(SignerAnswer(request.id, signature=signature)) + b"\n")
+
+    async with listening(tmp_path / "socket", talk):
+        client = OutsideSigner(tmp_path / "socket", answer_seconds=1)
+        signer = client.signer(PAIR.public_key)
+        first, second = [asyncio.create_task(signer.sign(data)) for data in (b"first", b"forgotten")]
+        assert len(await first) == 64
+        with pytest.raises(SignerUnavailable, match="longer"):
+            await second
+        await asyncio.sleep(1)  # nobody asks meanwhile
+        assert len(await signer.sign(b"third")) == 64
+        await client.close()
+
+
 async def test_answers_may_come_in_any_order(tmp_path: Path) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         held = keys.LocalSigner(PAIR.private_key)
