@@ -7,9 +7,8 @@ from typing import Final, TypeVar
 
 from msgspec import DecodeError, ValidationError, json
 
-from lapel.errors import InvalidInput
 from lapel.http.errors import EmptyBody, MalformedRequest
-from lapel.services.shape_reading import first_error, shape_error
+from lapel.services.shape_reading import shape_error
 
 __all__ = ["read_body"]
 
@@ -28,23 +27,16 @@ def read_body(body: bytes, shape: type[Shape]) -> Shape:
     if not body.strip():
         raise EmptyBody
     try:
-        return json.decode(body, type=shape)
-    except ValidationError as error:
-        raise _shape_error(body, shape, error) from error
+        try:
+            return json.decode(body, type=shape)
+        except ValidationError as error:  # perhaps in front of what makes the body no JSON at all
+            raise shape_error(json.decode(body), shape, "", error) from error
     except UnicodeDecodeError as error:
         raise MalformedRequest("The body is not UTF-8.", hint="JSON is always UTF-8 (RFC 8259, 8.1).") from error
     except DecodeError as error:
         raise MalformedRequest(_why_no_json(str(error), body)) from error
     except RecursionError as error:
         raise MalformedRequest("The body's JSON is nested too deeply.") from error
-
-
-def _shape_error(body: bytes, shape: type[object], first: ValidationError) -> InvalidInput:
-    """Return an error with every wrong member; with the first one alone if the rest of the body is not JSON."""
-    try:
-        return shape_error(json.decode(body), shape, "", first)
-    except (DecodeError, UnicodeDecodeError, RecursionError):
-        return first_error(shape, first)
 
 
 def _why_no_json(message: str, body: bytes) -> str:

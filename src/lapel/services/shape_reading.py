@@ -14,7 +14,7 @@ from lapel.domain.json import JsonObject
 from lapel.errors import FieldError, InvalidInput
 from lapel.openbadges.problems import and_more
 
-__all__ = ["first_error", "pointer_step", "read_shape", "shape_error"]
+__all__ = ["pointer_step", "read_shape", "shape_error"]
 
 Shape = TypeVar("Shape")
 
@@ -56,16 +56,7 @@ def read_shape(value: object, shape: type[Shape], pointer: str = "") -> Shape:
 
 def shape_error(value: object, shape: object, pointer: str, cause: ValidationError) -> InvalidInput:
     """Return the error with every problem of a decoded JSON value that cannot be converted to `shape`."""
-    errors = list(islice(_errors(value, shape, pointer, 0), _MAX_ERRORS))
-    return _invalid_input(errors or [_field_error(str(cause), shape, pointer)])
-
-
-def first_error(shape: object, cause: ValidationError) -> InvalidInput:
-    """Return the error with the one problem that `cause` reports."""
-    return _invalid_input([_field_error(str(cause), shape, "")])
-
-
-def _invalid_input(errors: Sequence[FieldError]) -> InvalidInput:
+    errors = list(islice(_errors(value, shape, pointer, 0), _MAX_ERRORS)) or [_field_error(str(cause), shape, pointer)]
     first = errors[0]
     sentence = (
         f"{first.pointer or 'The body'}{' ' if first.detail.startswith(('must', 'is ')) else ': '}{first.detail}."
