@@ -37,7 +37,7 @@ FORM_HEADERS: Mapping[str, str] = {
 }
 """Header fields of a page that has a form."""
 
-_TIME = re.compile(r"(?<![0-9W-])([0-9W-]{7,10}T[0-9:.,Z+-]*[0-9Z])", re.ASCII)
+_TIME = re.compile(r"(?<!\S)([0-9W-]{7,10}T[0-9:.,Z+-]*[0-9Z])", re.ASCII)
 _DIRECTION_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -48,7 +48,7 @@ def day_of(time: datetime) -> Markup:
 
 
 def with_days(text: str) -> Markup:
-    """Escape `text`, and mark up each date and time in it, as the standards write them, as a day."""
+    """Escape `text`, and mark up each date and time in it, as the standards write them, as a day; none in a URL."""
     return Markup("").join(_day(part) if index % 2 else part for index, part in enumerate(_TIME.split(text)))
 
 

@@ -29,6 +29,17 @@ def test_in_a_sentence_each_time_is_a_day_whichever_standard_writes_it(time: str
     assert with_days(f"<i> It expired on {time}.") == f"&lt;i&gt; It expired on {LAST}."
 
 
-@pytest.mark.parametrize("text", ["12026-01-31T22:30:00Z", "2026-13-31T22:30:00Z", "2026-01-31", "T1", "1234567T1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12026-01-31T22:30:00Z",
+        "2026-13-31T22:30:00Z",
+        "2026-01-31",
+        "T1",
+        "1234567T1",
+        "https://school.example/2026-01-31T22:30:00Z/badge",
+        "urn:badge:2026-01-31T22:30:00Z",
+    ],
+)
 def test_what_is_no_time_stays_as_it_is(text: str) -> None:
     assert with_days(text) == text
