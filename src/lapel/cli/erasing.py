@@ -25,12 +25,12 @@ def erase_recipient(
 
     Copies that others hold then verify as revoked. A running server forgets what it has in memory within two seconds.
     """
-    from lapel.services.erasing import recipient_of
+    from lapel.services.recipient_look_up import recipient_to_find
     from lapel.services.requests import ErasedIdentity
 
     principal = acting_for(parse_organisation(organisation))
     recipient = ErasedIdentity(type=kind, identity=identity)
-    recipient_of(recipient)  # an invalid identity is refused before the confirmation
+    recipient_to_find(kind, identity)  # an invalid identity is refused before the confirmation
     if not sure:
         typer.confirm(f"Erase every credential that was issued to {identity}, for good?", abort=True)
 

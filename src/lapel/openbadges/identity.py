@@ -173,10 +173,12 @@ def read_recipient(
     name: str | None,
     others: Sequence[Identity] = (),
     salt: str | None = None,
+    may_be_old: bool = False,
 ) -> Recipient | None:
     """Return the recipient, or None after noting its problems.
 
     Args:
+        may_be_old: see `email_problem`.
         identity: plain; or, if `hashed` is true, optionally ``sha256$…`` of the identity followed by `salt`.
     """
     kind = RECIPIENT_TYPES.get(type)
@@ -186,7 +188,12 @@ def read_recipient(
         problems.add(f"{pointer}/type", "must be email, did, url or phone", "not_allowed")
         return None
     hash_match = _HASH.match(identity) if hashed else None
-    problem = _CHECKS[kind](identity) if hash_match is None else None if hash_match[1] else _BAD_HASH
+    if hash_match is not None:
+        problem = None if hash_match[1] else _BAD_HASH
+    elif kind is RecipientType.EMAIL:
+        problem = email_problem(identity, may_be_old=may_be_old)
+    else:
+        problem = _CHECKS[kind](identity)
     if problem is not None:
         problems.add(f"{pointer}/identity", problem, "bad_identity")
         return None

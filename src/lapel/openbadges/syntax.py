@@ -83,11 +83,15 @@ def did_problem(value: str) -> str | None:
     return None
 
 
-def email_problem(value: str) -> str | None:
-    """Check an e-mail address, internationalised or not (RFC 5321, RFC 6531); quoted local parts are invalid."""
+def email_problem(value: str, *, may_be_old: bool = False) -> str | None:
+    """Check an e-mail address, internationalised or not (RFC 5321, RFC 6531); quoted local parts are invalid.
+
+    Args:
+        may_be_old: whether it may have been stored when invisible characters were not refused yet.
+    """
     if len(value) > 254:
         return "must have at most 254 characters"
-    if _INVISIBLE(value):
+    if not may_be_old and _INVISIBLE(value):
         return "must not contain invisible characters"
     local, at, domain = value.partition("@")
     valid = (

@@ -9,10 +9,8 @@ from lapel.domain.credential import Credential
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.ports import Store
 from lapel.errors import NotFound
-from lapel.openbadges.identity import read_recipient
-from lapel.openbadges.problems import Problems
 from lapel.services.paging import DEFAULT_PAGE, Page, moment_key, moment_of, page_of
-from lapel.services.recipient_look_up import RecipientLookUp
+from lapel.services.recipient_look_up import RecipientLookUp, recipient_to_find
 
 __all__ = ["Credentials", "own_credential"]
 
@@ -62,13 +60,7 @@ class Credentials:
         Raises:
             InvalidInput: the text is not an identity of this kind.
         """
-        problems = Problems()
-        recipient = read_recipient(
-            problems, "", type=kind or _kind_of(identity), identity=identity, hashed=None, name=None
-        )
-        problems.raise_any()
-        assert recipient is not None
-        return self._recipients.value(recipient)
+        return self._recipients.value(recipient_to_find(kind or _kind_of(identity), identity))
 
 
 async def own_credential(store: Store, principal: Principal, credential_id: UUID) -> Credential:

@@ -17,15 +17,13 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.ports import Clock, ErasableCache, IdSource, Store, Transaction
-from lapel.openbadges.identity import Recipient, read_recipient
-from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import entry_of
 from lapel.services.credentials import own_credential
 from lapel.services.issue_keys import IssueKeys
-from lapel.services.recipient_look_up import RecipientLookUp, named_by
+from lapel.services.recipient_look_up import RecipientLookUp, named_by, recipient_to_find
 from lapel.services.requests import ErasedIdentity
 
-__all__ = ["LAST_ERASURE", "Erasing", "recipient_of"]
+__all__ = ["LAST_ERASURE", "Erasing"]
 
 LAST_ERASURE: Final = "last_erasure"
 """The server fact that changes with each erasure, so that every process notices and clears its caches."""
@@ -88,7 +86,8 @@ class Erasing:
             InvalidInput: the text is not an identity of that type.
         """
         principal.require(Scope.RECIPIENTS_ERASE)
-        look_up_value, read = self._recipients.value(recipient_of(request)), self._store.read().credentials
+        look_up_value = self._recipients.value(recipient_to_find(request.type, request.identity))
+        read = self._store.read().credentials
         erased: list[UUID] = []
         async with self._clearing_caches():
             while ids := await read.ids_of_recipient(principal.organisation_id, look_up_value, limit=_STEP_SIZE):
@@ -159,12 +158,3 @@ class Erasing:
     async def last_erasure(self) -> bytes | None:
         """Return a value that changes with each erasure by any process; it may be up to a second out of date."""
         return await self._store.read().server_facts.recent(LAST_ERASURE)
-
-
-def recipient_of(request: ErasedIdentity) -> Recipient:
-    """Return the recipient that the request names. Raises InvalidInput if the text is not an identity of that type."""
-    problems = Problems()
-    recipient = read_recipient(problems, "", type=request.type, identity=request.identity, hashed=None, name=None)
-    problems.raise_any()
-    assert recipient is not None  # otherwise a problem was raised
-    return recipient

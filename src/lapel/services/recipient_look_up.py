@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
-from lapel.openbadges.identity import Recipient, RecipientType, lookup_hash
+from lapel.openbadges.identity import Recipient, RecipientType, lookup_hash, read_recipient
+from lapel.openbadges.problems import Problems
 
-__all__ = ["RecipientLookUp", "named_by"]
+__all__ = ["RecipientLookUp", "named_by", "recipient_to_find"]
 
 
 class RecipientLookUp:
@@ -24,3 +25,12 @@ def named_by(iri: str) -> Recipient:
     """Return the recipient whose identity is this DID or URL."""
     kind = RecipientType.DID if iri.startswith("did:") else RecipientType.URL
     return Recipient(type=kind, identity=iri, hashed=False)
+
+
+def recipient_to_find(kind: str, identity: str) -> Recipient:
+    """Return the recipient to whom something may have been issued. Raises InvalidInput for no identity of this kind."""
+    problems = Problems()
+    recipient = read_recipient(problems, "", type=kind, identity=identity, hashed=None, name=None, may_be_old=True)
+    problems.raise_any()
+    assert recipient is not None  # otherwise a problem was raised
+    return recipient

@@ -17,9 +17,11 @@ from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Role
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
+from lapel.domain.listing import CredentialFilter
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidInput, LapelError, NotFound, Unavailable
 from lapel.maintenance.checking import check
+from lapel.openbadges import syntax
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id
 from lapel.services.requests import ErasedIdentity, NewEndorsement
@@ -65,6 +67,20 @@ async def test_every_credential_of_an_identity_goes_and_nobody_elses(server: Ser
     assert await bit(server, bob) == 0
     assert set(await erased(server)) == {ada.id, again.id}
     assert list(await server.erasing.erase_recipient(OWNER, ADA)) == []
+
+
+async def test_an_address_from_before_invisible_characters_were_refused_is_found_and_erased(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(syntax, "_INVISIBLE", lambda _: None)
+        (old,) = await issued(server, "ada\u200b@example.org")
+
+    lookup = server.credentials.recipient_lookup("ada\u200b@example.org")
+    page = await server.credentials.page(OWNER, CredentialFilter(recipient_lookup=lookup))
+    assert [credential.id for credential in page.items] == [old.id]
+    request = ErasedIdentity(type="email", identity="ada\u200b@example.org")
+    assert list(await server.erasing.erase_recipient(OWNER, request)) == [old.id]
 
 
 async def test_of_what_is_erased_every_form_is_gone(server: Server) -> None:

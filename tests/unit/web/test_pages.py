@@ -39,6 +39,7 @@ def test_in_a_sentence_each_time_is_a_day_whichever_standard_writes_it(time: str
         "1234567T1",
         "https://school.example/keys/2026-01-31T22:30:00Z",
         "https://school.example/status?at=2026-01-31T22:30:00Z#1",
+        "urn:badge:2026-01-31T22:30:00Z",
     ],
 )
 def test_what_is_no_time_stays_as_it_is(text: str) -> None:
