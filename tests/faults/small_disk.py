@@ -12,7 +12,8 @@ from pathlib import Path
 __all__ = ["FileSizeLimit", "SmallDisk", "SmallFileSystem", "may_mount"]
 
 _LEFT_BYTES = 150_000
-_MOUNT = 'mount -t tmpfs -o size=64m,mode=0700,uid="$1",gid="$2" tmpfs "$0" && shift 2 && exec "$@"'
+# Room for what the long form stores, some 200 MB.
+_MOUNT = 'mount -t tmpfs -o size=320m,mode=0700,uid="$1",gid="$2" tmpfs "$0" && shift 2 && exec "$@"'
 _UNSHARE = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
 
 
