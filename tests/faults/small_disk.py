@@ -12,8 +12,7 @@ from pathlib import Path
 __all__ = ["FileSizeLimit", "SmallDisk", "SmallFileSystem", "may_mount"]
 
 _LEFT_BYTES = 150_000
-# Room for what the long form stores, some 200 MB.
-_MOUNT = 'mount -t tmpfs -o size=320m,mode=0700,uid="$1",gid="$2" tmpfs "$0" && shift 2 && exec "$@"'
+_MOUNT = 'mount -t tmpfs -o size="$3",mode=0700,uid="$1",gid="$2" tmpfs "$0" && shift 3 && exec "$@"'
 _UNSHARE = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
 
 
@@ -29,14 +28,15 @@ class SmallFileSystem:
     """A small file system at `folder`, which only the processes started `within` it see.
 
     Args:
+        megabytes: its size.
         uid, gid: whose it is.
     """
 
     full = "database_full"
 
-    def __init__(self, folder: Path, *, uid: int = 0, gid: int = 0) -> None:
+    def __init__(self, folder: Path, *, megabytes: int = 64, uid: int = 0, gid: int = 0) -> None:
         self.folder = folder
-        self.within = (*_UNSHARE, "sh", "-c", _MOUNT, str(folder), str(uid), str(gid))
+        self.within = (*_UNSHARE, "sh", "-c", _MOUNT, str(folder), str(uid), str(gid), f"{megabytes}m")
 
     def fill(self, server: int) -> None:
         """Leave next to nothing to a process, by its id, and all others that see what it sees."""

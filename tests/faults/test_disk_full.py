@@ -22,6 +22,8 @@ from tests.support.postgres_install import make_folder, unprivileged_account
 from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import LAPEL, free_port, without_settings
 
+_LOAD_MEGABYTES = 320
+"""Room for all that the load stores in the long form, some 200 MB."""
 _LIMITED = pytest.param(FileSizeLimit, marks=pytest.mark.long)
 
 
@@ -32,7 +34,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> SmallDisk:
         return FileSizeLimit(tmp_path)
     folder = tmp_path / "small"
     folder.mkdir()
-    return SmallFileSystem(folder)
+    return SmallFileSystem(folder, megabytes=_LOAD_MEGABYTES)
 
 
 async def test_a_full_disk_is_named_and_read_from_and_written_to_again(
@@ -86,7 +88,7 @@ def postgres_on_small_disk() -> Iterator[tuple[PostgresServer, SmallFileSystem]]
     if account is None or not may_mount():
         pytest.skip("only root can give PostgreSQL a small file system")
     folder = make_folder(account)
-    disk = SmallFileSystem(folder, uid=account.uid, gid=account.gid)
+    disk = SmallFileSystem(folder, megabytes=_LOAD_MEGABYTES, uid=account.uid, gid=account.gid)
     try:
         with PostgresServer.temporary(within=disk.within) as postgres:
             yield postgres, disk
