@@ -1,8 +1,8 @@
 """Signs documents in a worker process, so that concurrent requests use another processor.
 
-Python runs one thread at a time, and canonicalising and signing are a third of the cost of issuing. All
-documents of one iteration of the event loop are sent together. The process is optional: the caller itself signs single
-documents, and whatever the process cannot sign, or not in time.
+Python runs one thread at a time, and canonicalising and signing are a third of the cost of issuing. All documents of
+one iteration of the event loop are sent together, and their proof values come back; the documents stay here. The
+process is optional: the caller itself signs single documents, and whatever the process cannot sign, or not in time.
 """
 
 from __future__ import annotations

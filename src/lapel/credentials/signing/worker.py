@@ -1,8 +1,8 @@
 """The worker process that signs for the server: `python -m lapel.credentials.signing.worker`.
 
 It reads and writes frames: four bytes of length (big-endian), then MessagePack. For each `Work` it answers with a list
-of proof values, one for each task in order, empty if the task failed. When ready, it first sends an empty
-list. It exits at the end of its input.
+of proof values, one for each task in order, empty if the task failed. When ready, it first sends an empty list. It
+exits at the end of its input.
 """
 
 from __future__ import annotations
