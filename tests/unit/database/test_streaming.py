@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import tracemalloc
-from contextlib import closing
+from contextlib import aclosing, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -117,3 +117,56 @@ async def test_a_snapshot_that_ends_in_the_middle_of_a_stream_is_not_what_the_ne
         async with database.transaction(read_only=True) as tx:
             assert await tx.issuers.get(newer.id) == newer
         await unfinished.aclose()
+
+
+async def test_a_driver_that_cannot_close_a_stream_stops_no_writer(tmp_path: Path) -> None:
+    class Unclosable:
+        """A cursor of a third party's driver."""
+
+        def close(self) -> None:
+            raise sqlite3.OperationalError("it cannot be closed")
+
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        assert isinstance(database, SqliteDatabase)
+        await samples.set_scene(database)
+        cursors = database.manager.writer.cursors
+        with suppress(ZeroDivisionError):
+            async with database.transaction() as tx:
+                cursors.update({Unclosable(), Unclosable()})  # type: ignore[arg-type]  # only its end matters
+                raise ZeroDivisionError
+        newer = samples.issuer()
+        async with asyncio.timeout(10), database.transaction() as tx:
+            assert not cursors
+            cursors.update({Unclosable(), Unclosable()})  # type: ignore[arg-type]  # as above
+            await tx.issuers.create(newer)
+        assert await database.read().issuers.get(newer.id) == newer
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("to_its_end", [False, True])
+async def test_streams_that_have_ended_take_no_memory_until_their_transaction_ends(
+    kind: str, read_only: bool, to_its_end: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    dsn = request.getfixturevalue("postgres_dsn") if kind == "postgresql" else None
+    name, settings = settings_for(kind, folder=tmp_path, dsn=dsn)
+    assert isinstance(settings, DatabaseSettings)
+    async with opened(name, settings) as database:
+        scene = await samples.set_scene(database)
+        async with database.transaction() as tx:
+            await tx.credentials.create(samples.credential(scene.issuer.id))
+        async with database.transaction(read_only=read_only) as tx:
+
+            async def stream(times: int) -> None:
+                for _time in range(times):
+                    async with aclosing(tx.credentials.stream(DEFAULT_ORGANISATION_ID)) as credentials:
+                        async for _ in credentials:
+                            if not to_its_end:
+                                break
+
+            await stream(10)
+            tracemalloc.start()
+            await stream(300)
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        assert held < 100_000

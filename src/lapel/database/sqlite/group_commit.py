@@ -86,14 +86,12 @@ class GroupCommit:
         self._outcome: Inevitable[e.DatabaseError | None] = Inevitable(loop=self._loop)  # the group's error, or None
         self._unit = 0  # the number of the current or last unit
         self._unit_began: float | None = None  # None while no unit is open
-        self.cursors: set[Cursor] = set()  # of the unit's streams; left open, they would keep its snapshot
+        self.cursors: set[Cursor] = set()  # of the unit's open streams, which would keep its snapshot
         self.busy = False  # while a unit is open or a COMMIT is running
-        self._commit_scheduled = False
-        self._closed = False
+        self._commit_scheduled = self._closed = False
         self._ended = asyncio.Event()  # set once it is closed and nothing runs
-        self.commits = 0
+        self.units = self.commits = 0
         self.commit_seconds = 0.0
-        self.units = 0
 
     @property
     def waiting(self) -> int:
@@ -270,7 +268,8 @@ class GroupCommit:
     def _end_unit(self, *, gathered: bool = False) -> None:
         self._unit_began = None
         while self.cursors:
-            self.cursors.pop().close()
+            with suppress(*DRIVER_ERRORS):  # the next unit's turn must come all the same
+                self.cursors.pop().close()
         self.release(gathered=gathered)
 
     def _unit_deadline(self) -> float:

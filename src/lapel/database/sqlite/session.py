@@ -63,7 +63,7 @@ class _SqliteSession:
 class _SqliteTransactionSession(_SqliteSession):
     """The methods of a `TransactionSession` except `begin`, `commit` and `rollback`."""
 
-    _cursors: set[Cursor]  # of its streams: one left open would keep its snapshot when the transaction has ended
+    _cursors: set[Cursor]  # of its open streams, which would keep its snapshot when the transaction has ended
 
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         compiled = statement.compiled(DIALECT)
@@ -76,9 +76,12 @@ class _SqliteTransactionSession(_SqliteSession):
         compiled = statement.compiled(DIALECT)
         with translating(), closing(self._connection().execute(compiled.sql, compiled.bind(parameters))) as cursor:
             self._cursors.add(cursor)
-            while rows := await self._next_batch(cursor):
-                for row in rows:
-                    yield compiled.row(row)
+            try:
+                while rows := await self._next_batch(cursor):
+                    for row in rows:
+                        yield compiled.row(row)
+            finally:
+                self._cursors.discard(cursor)
 
     async def _next_batch(self, cursor: Cursor) -> list[Row]:
         await asyncio.sleep(0)
@@ -86,8 +89,7 @@ class _SqliteTransactionSession(_SqliteSession):
         return cursor.fetchmany(_STREAM_BATCH)
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
-        if rows:
-            await self.load(table, map(insertion(table).compiled(DIALECT).bind, rows))
+        await self.load(table, map(insertion(table).compiled(DIALECT).bind, rows))
 
     async def savepoint(self, name: str) -> None:
         await self.run(f"SAVEPOINT {name}")
@@ -134,7 +136,6 @@ class UnitSession(_SqliteTransactionSession):
     """A write transaction, which is one unit of a group commit."""
 
     _writer: GroupCommit | None = None
-    _unit = 0
     _gathered = False
 
     def _connection(self) -> Connection:
