@@ -121,6 +121,26 @@ def test_a_write_that_does_not_hear_of_its_own_commit_is_answered_as_done(
     assert same(first, send(server, path, body, key))
 
 
+def test_what_was_done_and_is_gone_since_is_told_from_what_was_refused(
+    server: LiveServer, write: tuple[str, Any], of_its_own: Any
+) -> None:
+    (path, body), key = write, new_key()
+    if path.endswith("/keys"):  # of an issuer that may be deleted
+        path = server.create("/v3/issuers", name="Another")["id"].removeprefix(server.url) + "/keys"
+    first = send(server, path, body, key)
+    itemised = "batch" in path or path == "/v3/credentials/status"
+    made = first.json()["items"][0]["id"] if itemised else first.headers.get("location", of_its_own["id"])
+    gone = server.ask("DELETE", made.removeprefix(server.url).partition("/keys/")[0])
+    assert gone.status_code == 204, gone.text
+
+    again, refused = send(server, path, body, key), send(server, path, {}, new_key())
+
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.status_code == first.status_code if itemised else again.status_code in (404, 410)
+    assert refused.status_code in (400, 404, 410, 422)
+    assert "idempotency-replayed" not in refused.headers
+
+
 def test_another_body_or_route_under_the_same_key_is_refused(
     server: LiveServer, issuer: Any, achievement: Any, credential: Any
 ) -> None:

@@ -127,7 +127,9 @@ def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -
     )
 
 
-def problem_answer(error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str) -> Answer:
+def problem_answer(
+    error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str | None
+) -> Answer:
     """Answer with `problem_of` the error, as a page if the client prefers HTML.
 
     Args:

@@ -177,7 +177,7 @@ def _answers(handler: HTTPRouteHandler, schemas: _Schemas, responses: _Object, p
     is_idempotent = "Idempotency-Key" in _declared(handler).headers
     for status, answer in sorted(_all_answers(handler).items()):
         if isinstance(answer, ProblemAnswer):
-            name, problem = problem_answer(status, answer.errors, public_url)
+            name, problem = problem_answer(status, answer.errors, public_url, is_idempotent=is_idempotent)
             responses[name] = problem
             described[str(status)] = {"$ref": f"#/components/responses/{name}"}
         elif isinstance(answer, ContentAnswer):

@@ -76,7 +76,8 @@ ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
         "schema": {"type": "string"},
     },
     "Idempotency-Replayed": {
-        "description": "`true` if the request was sent before and this is its answer again.",
+        "description": "`true` if the request was carried out before: this is its answer again, or says that what it"
+        " created is gone.",
         "schema": {"type": "string", "const": "true"},
     },
     "RateLimit": {

@@ -15,15 +15,20 @@ from lapel.http.problems import PROBLEM_MEDIA_TYPE, status_of_kind, title_of
 __all__ = ["problem_answer"]
 
 
-def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: str) -> tuple[str, JsonObject]:
+def problem_answer(
+    status: int, errors: Sequence[type[LapelError]], public_url: str, *, is_idempotent: bool
+) -> tuple[str, JsonObject]:
     """Return the name and the description of a response that reports one of `errors`.
 
     Which errors the database reports under 503 depends on the database; all subclasses of `Unavailable` are listed.
     """
     kinds = {kind.code: kind for error in errors for kind in _kinds(error, status)}
     shown = sorted(kinds) if errors == [Unavailable] else list(kinds)
-    usual = [error.code for error in errors]
+    name = [str(status), *(error.code for error in errors)]
     headers = ["X-Request-Id"]
+    if is_idempotent and status in (404, 410):  # what the request created may be gone when it is repeated
+        name.append("repeated")
+        headers.append("Idempotency-Replayed")
     if status == 401:
         headers.append("WWW-Authenticate")
     if status in (409, 429, 503):
@@ -32,7 +37,7 @@ def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: 
         headers.append("Accept-Patch")
     if status == 429:
         headers += ["RateLimit", "RateLimit-Policy"]
-    return f"{status}.{'.'.join(usual)}", {
+    return ".".join(name), {
         "description": "; ".join(f"`{code}`: {title_of(kinds[code])}" for code in shown) + ".",
         "headers": {
             **{name: {"$ref": f"#/components/headers/{name}"} for name in headers},

@@ -87,7 +87,7 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
     **requires(Scope.CREDENTIALS_ISSUE),
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,
-    responses=_writes(CredentialDocument, status=201, also=(AlreadyIssued,)),
+    responses=_writes(CredentialDocument, status=201, also=(AlreadyIssued, CredentialErased)),
 )
 @idempotent(_issued_before)
 async def vc_issue(request: Call) -> Answer:
