@@ -8,6 +8,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from lapel.credentials.jose.access_token import PublishedKey, published_keys
 from lapel.credentials.jose.jws import InvalidJwt, Jws
 from lapel.credentials.keys import PublicKey
@@ -27,6 +29,8 @@ MAX_AGE_SECONDS: Final = 3600.0
 
 PAUSE_SECONDS: Final = 10.0
 """The minimum time between two attempts, whatever key a token names, and even if the first one failed."""
+
+_log = structlog.get_logger("lapel.access")
 
 _MAX_BYTES: Final = 256 * 1024
 _DISCOVERY: Final = "/.well-known/openid-configuration"
@@ -101,6 +105,7 @@ class ProviderKeys:
                     cached = self._cached = _KeySet(await self._fetch(), now)
                 except (FetchFailed, UnreadableJson, TooLarge, InvalidJwt) as error:
                     self._tried_at = self._timer()  # so that those who have waited do not try it again one by one
+                    _log.warning("the identity provider's keys cannot be fetched", reason=error.detail)
                     if cached is None or now - cached.fetched_at >= MAX_AGE_SECONDS:
                         raise Unavailable(f"The identity provider's keys cannot be fetched: {error.detail}") from error
                 except BaseException:  # such as a cancellation: it was no failed attempt, so no pause follows

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
+from structlog.testing import capture_logs
 
 from lapel.domain.access import Principal, Role, scopes_of
 from lapel.domain.fetching import FetchTimeout
@@ -80,6 +81,11 @@ class Provider:
 
     async def who(self, **claims: Any) -> Principal:
         return await self.tokens.authenticate(self.token(**claims))
+
+    async def renewed(self) -> None:
+        """Wait for the keys that are being fetched in the background."""
+        assert self.tokens._keys._renewal is not None
+        await self.tokens._keys._renewal
 
 
 @pytest.fixture
@@ -287,6 +293,31 @@ async def test_a_provider_that_is_away_for_a_while_is_not_missed(provider: Provi
     provider.publish_description(issuer=ISSUER, jwks_uri=JWKS)
     provider.elapsed += PAUSE_SECONDS
     assert await provider.who(sub="joan")
+
+
+async def test_the_operator_is_told_of_keys_that_cannot_be_renewed_while_the_former_ones_still_serve(
+    provider: Provider,
+) -> None:
+    await provider.who()
+    provider.server.web.pages.clear()
+    provider.elapsed += FRESH_SECONDS
+
+    with capture_logs() as logged:
+        assert await provider.who(sub="grace")
+        await provider.renewed()
+
+    (told,) = logged
+    assert (told["event"], told["log_level"]) == ("the identity provider's keys cannot be fetched", "warning")
+    assert "404" in told["reason"]
+
+
+async def test_of_very_many_keys_the_first_64_are_used(provider: Provider) -> None:
+    encrypting = [{**provider.keys["first"].as_dict(private=False), "use": "enc", "kid": str(n)} for n in range(62)]
+    last, beyond = (ECKey.generate_key("P-256", {"kid": kid}) for kid in ("last", "beyond"))
+    provider.publish(*encrypting, *(key.as_dict(private=False) for key in (last, beyond)))
+    assert await provider.who(kid="last", alg="ES256", signed=last)
+    with pytest.raises(InvalidToken, match="kid"):
+        await provider.who(kid="beyond", alg="ES256", signed=beyond)
 
 
 @pytest.mark.parametrize(
