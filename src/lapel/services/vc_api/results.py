@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,12 +80,17 @@ class Result:
         results: dict[str, JsonValue] = {}
         for name, problem in _DATES.items():
             if name in self.document:
-                verified = bool(self.checks) and all(check.problem is not problem for check in self.checks)
+                made = self._made({CheckCode.VALIDITY})
+                verified = bool(made) and all(check.problem is not problem for check in made)
                 results[name] = {"verified": verified, "input": self.document[name]}
         for name, codes in _OBJECTS.items():
-            verified = bool(self.checks) and all(check.good for check in self.checks if check.code in codes)
+            made = self._made(codes)
+            verified = bool(made) and all(check.good for check in made)
             results[name] = [{"verified": verified, "input": item} for item in objects(self.document.get(name))]
         return results
+
+    def _made(self, codes: Collection[CheckCode]) -> Sequence[Check]:
+        return [check for check in self.checks if check.code in codes]
 
 
 def _is_warning(check: Check) -> bool:

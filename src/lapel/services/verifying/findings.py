@@ -11,9 +11,14 @@ __all__ = ["Findings"]
 
 @dataclass(slots=True)
 class Findings:
-    """Collects checks while a verification runs."""
+    """Collects checks while a verification runs.
+
+    Attributes:
+        complete: whether no check of what they are about is missing, although the verification may go on.
+    """
 
     checks: list[Check] = field(default_factory=list)
+    complete: bool = False
     shown: Shown = field(default_factory=Shown)
     picture: bytes | None = None
 

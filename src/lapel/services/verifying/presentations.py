@@ -106,6 +106,7 @@ class PresentationVerification:
             await self._credentials.given(given, report)
             if signer is not None and isinstance(given, Document):
                 _check_own(given.value, report, signer=signer, holder=holder)
+            report.complete = True
 
     async def _proof(
         self,

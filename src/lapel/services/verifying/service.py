@@ -174,7 +174,7 @@ class Verifying:
             held: its credentials, taken out of their envelopes; at most MAX_PRESENTED.
         """
         reports = [Findings() for _ in held]
-        async with self._run() as run:
+        async with self._run(parts=reports) as run:
             now = self._clock()
             verification = PresentationVerification(
                 maker=self._maker, credentials=self._credentials(run, now), documents=run.documents, now=now
@@ -189,10 +189,15 @@ class Verifying:
         *,
         expected_recipient: str | None = None,
         endorsements_time: float | None = None,
+        parts: Sequence[Findings] = (),
     ) -> AsyncIterator[_Run]:
-        """Yield a verification with its limits. When its time is over, the block ends, and what it has found stays."""
+        """Yield a verification with its limits. When its time is over, the block ends, and what it has found stays.
+
+        Args:
+            parts: the findings about parts of it, each of which can be complete before the others.
+        """
         findings = Findings()
-        async with _limited(self._time_limit, findings) as end:
+        async with _limited(self._time_limit, findings, *parts) as end:
             yield _Run(
                 findings=findings,
                 documents=self._documents(self._max_fetches) if documents is None else documents,
@@ -336,10 +341,10 @@ def _address(url: str) -> Address:
 
 
 @contextlib.asynccontextmanager
-async def _limited(seconds: float, findings: Findings) -> AsyncIterator[float]:
+async def _limited(seconds: float, *findings: Findings) -> AsyncIterator[float]:
     """Stop the block after some seconds, and record that. Yields the deadline, in event loop time.
 
-    The findings until then stay.
+    The findings until then stay. Those that are not complete say that time was up.
     """
     end = asyncio.get_running_loop().time() + seconds
     timeout = asyncio.timeout_at(end)
@@ -350,12 +355,13 @@ async def _limited(seconds: float, findings: Findings) -> AsyncIterator[float]:
         if not timeout.expired():
             raise
         sentence = "The verification took too long and was stopped; what is missing could not be told."
-        findings.add(
-            Check(
-                code=CheckCode.TIME_LIMIT,
-                outcome=Outcome.UNKNOWN,
-                sentence=sentence,
-                problem=Problem.TIMED_OUT,
-                detail=f"{seconds:g} s",
-            )
+        check = Check(
+            code=CheckCode.TIME_LIMIT,
+            outcome=Outcome.UNKNOWN,
+            sentence=sentence,
+            problem=Problem.TIMED_OUT,
+            detail=f"{seconds:g} s",
         )
+        for each in findings:
+            if not each.complete:
+                each.add(check)

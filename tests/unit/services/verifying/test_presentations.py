@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from lapel.domain.fetching import Fetched
 from lapel.services.verifying import CheckCode, Outcome, Problem, Report
 from lapel.services.verifying.presentations import ExpectedPresentation, PresentationReport
 from lapel.services.verifying.reading import Document
 from tests.support.presenting import CONTEXT, Holder
-from tests.unit.services.verifying.world import World
+from tests.unit.services.verifying.world import LIST, Web, World
 
 ADA, BOB = Holder(), Holder()
 
 
-async def presented(world: World, presentation: dict[str, Any], **expected: Any) -> PresentationReport:
+async def presented(
+    world: World, presentation: dict[str, Any], options: Mapping[str, Any] | None = None, **expected: Any
+) -> PresentationReport:
     held = [Document(credential) for credential in presentation.get("verifiableCredential", [])]
-    return await world.new_verifying(max_fetches=2).verify_presentation(
-        presentation, held, ExpectedPresentation(**expected)
-    )
+    verifying = world.new_verifying(**{"max_fetches": 2, **(options or {})})
+    return await verifying.verify_presentation(presentation, held, ExpectedPresentation(**expected))
 
 
 async def answering_another_challenge(world: World) -> Report:
@@ -61,6 +63,25 @@ async def test_all_that_is_in_it_shares_one_number_of_fetches(world: World) -> N
     assert report.presentation.valid is True
     assert not any(each.valid for each in report.credentials)
     assert len(world.web.asked) == 2
+
+
+async def test_of_a_revoked_badge_whose_list_comes_too_late_nothing_is_said_but_that(world: World) -> None:
+    """Whoever presents it may have used up the time with another one, on a server that he has made slow."""
+
+    class SlowList(Web):
+        async def fetch(self, url: str, **options: Any) -> Fetched:
+            if url == LIST:
+                await asyncio.Event().wait()
+            return await super().fetch(url, **options)
+
+    slow = SlowList()
+    slow.pages = world.web.pages
+    world.publish_list(5)
+    held = [BOB.credential(), world.sign(world.badge()), BOB.credential()]
+    report = await presented(world, ADA.presentation(*held), options={"fetcher": slow, "time_limit": 0.5})
+
+    assert [each.valid for each in (report.presentation, *report.credentials)] == [None, True, None, None]
+    assert all(each.problems() == [Problem.TIMED_OUT] for each in report.credentials[1:])
 
 
 async def test_others_get_their_turn_between_one_credential_in_it_and_the_next(world: World) -> None:
