@@ -223,7 +223,12 @@ class _Connection:
         self._last_read = asyncio.get_running_loop().time()
         self._newest_answered = self._newest_given_up = 0
         self._reading = asyncio.create_task(self._read(), name="outside signer")
-        self.ended = False
+        self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can be sent any more. The requests that were sent may not know it yet."""
+        return self._ended or self._writer.is_closing()
 
     async def request(self, request_id: int, message: bytes) -> SignerAnswer:
         """Send a request and return its answer. Raises OSError if the connection ends before."""
@@ -278,9 +283,9 @@ class _Connection:
             self._end(reason)
 
     def _end(self, reason: str) -> None:
-        if self.ended:
+        if self._ended:
             return
-        self.ended = True
+        self._ended = True
         self._writer.transport.abort()
         if self._answers:
             _log.warning("the outside signer was lost", reason=reason, unanswered=len(self._answers))

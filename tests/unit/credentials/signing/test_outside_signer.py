@@ -23,6 +23,7 @@ from lapel.credentials.signing.outside_signer import (
 from lapel.credentials.signing.signer_service import KeyFolder, SignerAlreadyRunning, serving_signer
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import Unavailable
+from lapel.serving.server_process import loop_factory
 from tests.support.bad_signers import Talk, listening, silent
 
 PASSPHRASE = b"correct horse battery"
@@ -110,6 +111,27 @@ async def test_a_signer_that_is_away_is_told_at_once_and_found_again(tmp_path: P
     async with serving_signer(folder, path):
         assert len(await client.signer(public).sign(b"data")) == 64
         await client.close()
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_signer_that_hung_up_a_moment_ago_is_connected_to_again(tmp_path: Path, turns: int) -> None:
+    """On the server's own event loop, which raises RuntimeError for what is written a turn after the reset."""
+
+    async def sign() -> int:
+        folder = KeyFolder(tmp_path / "keys", passphrase=None)
+        async with serving_signer(folder, tmp_path / "socket"):
+            client = OutsideSigner(tmp_path / "socket", answer_seconds=30)
+            signer = client.signer(await client.create(KeyAlgorithm.ED25519))
+            assert client._connection is not None
+            client._connection._writer.transport.abort()  # as by a reset of which nobody has heard yet
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            signature = await signer.sign(b"data")
+            await client.close()
+            return len(signature)
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        assert runner.run(sign()) == 64
 
 
 async def reads_nothing(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
