@@ -6,6 +6,7 @@ With a `KeyHolder`, new keys are generated there, and the database holds only th
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from lapel.services.bounded_cache import BoundedCache
 from lapel.services.keys.master_key import CHECK_VALUE
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["STILL_SIGNING", "KeyRing", "LoadedKey", "MasterKeyReplaced", "SignerNotConfigured"]
+__all__ = ["STILL_SIGNING", "KeyRing", "LoadedKey", "MasterKeyReplaced", "SignerNotConfigured", "prove_held"]
 
 _FRESH: Final = timedelta(seconds=1)
 """How long the active key is cached before the database is asked again, as another process may have rotated it."""
@@ -136,6 +137,7 @@ class KeyRing:
         """Generate an active key, not stored yet. RSA takes up to a second, on a thread; a holder may take longer."""
         if self._holder is not None:
             public = await self._holder.create(algorithm)
+            await prove_held(self._holder, public)
             return self.record(issuer_id, organisation_id, algorithm, public_key=public, private_key=None)
         if algorithm is KeyAlgorithm.RSA:
             pair = await asyncio.to_thread(keys.generate, algorithm)
@@ -234,3 +236,8 @@ class KeyRing:
         loaded = LoadedKey(key, signer, multibase, private)
         self._loaded[cache_key] = loaded
         return loaded
+
+
+async def prove_held(holder: KeyHolder, public_key: bytes) -> None:
+    """Have the outside signer prove that it holds the key, before it is stored. Its client verifies each signature."""
+    await holder.signer(public_key).sign(b"Lapel: this key is held here. " + os.urandom(16))

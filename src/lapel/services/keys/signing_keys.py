@@ -5,7 +5,6 @@ The public half of every key stays published for ever, so that its signatures ve
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -23,7 +22,7 @@ from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailab
 from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
 from lapel.services.idempotency import done_once
-from lapel.services.keys.key_ring import STILL_SIGNING, KeyRing, MasterKeyReplaced
+from lapel.services.keys.key_ring import STILL_SIGNING, KeyRing, MasterKeyReplaced, prove_held
 from lapel.services.keys.trust import is_trusted
 
 __all__ = ["KeyIsIssuer", "KeyNotExportable", "KeyStateFinal", "PrivateHalfMissing", "SigningKeys"]
@@ -286,10 +285,9 @@ class SigningKeys:
         return issuer
 
     async def _require_held(self, public_key: bytes) -> None:
-        """Have the outside signer prove that it holds the key. The signer's client verifies each signature."""
         if self._holder is None:
             raise PrivateHalfMissing
-        await self._holder.signer(public_key).sign(b"Lapel: this key is held here. " + os.urandom(16))
+        await prove_held(self._holder, public_key)
 
 
 def _require_of(issuer: Issuer, key_id: UUID, key: SigningKey | None) -> SigningKey:

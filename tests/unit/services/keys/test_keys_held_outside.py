@@ -131,6 +131,24 @@ async def test_a_key_that_is_held_there_is_taken_over_by_its_public_half(
             await server.signing_keys.import_key(OWNER, before.issuer_id, public_key=stranger, private_key=None)
 
 
+async def test_no_issuer_gets_a_key_with_which_the_signer_cannot_sign(
+    holder: OutsideSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def somebody_elses(_: KeyAlgorithm) -> bytes:
+        return keys.generate(KeyAlgorithm.ED25519).public_key
+
+    async with running(holder=holder) as server:
+        badge = await server.badge()
+        monkeypatch.setattr(holder, "create", somebody_elses)
+
+        with pytest.raises(SignerUnavailable):
+            await server.signing_keys.rotate(OWNER, badge.issuer_id, KeyAlgorithm.ED25519)
+
+        [key] = await server.key_ring.public_keys(badge.issuer_id)
+        assert key.state is KeyState.ACTIVE
+        assert (await verify(server, (await server.issue(achievement=str(badge.achievement_id))).signed)).valid
+
+
 async def test_that_others_know_a_key_is_told_while_its_signer_is_away(folder: KeyFolder, tmp_path: Path) -> None:
     outside = OutsideSigner(tmp_path / "socket", answer_seconds=60)
     async with AsyncExitStack() as signer:
