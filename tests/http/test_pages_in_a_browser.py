@@ -307,6 +307,26 @@ def test_a_long_name_is_whole_on_a_phone_and_whether_it_holds_is_seen_at_once(
     assert browser.evaluate("return document.querySelector('.standing').getBoundingClientRect().top") < 640
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_title_that_runs_from_the_right_begins_all_its_lines_there(
+    server: LiveServer, issuer: dict[str, Any], browser: Browser, width: int
+) -> None:
+    title = "شهادة في عقد الحبال والبحرية المتقدمة مع شرح لكل عقدة من العقد البحرية"
+    achievement = server.create(
+        "/v3/achievements", issuer=issuer["id"], name=title, description=".", criteria={"narrative": "."}
+    )
+    browser.resize(width, 800)
+    browser.open(achievement["id"])
+
+    ends = browser.evaluate("""
+        const title = document.createRange();
+        title.selectNodeContents(document.querySelector('h1 bdi'));
+        return [...title.getClientRects()].map(line => Math.round(line.right));
+    """)
+    assert len(ends) > 1
+    assert len(set(ends)) == 1
+
+
 def test_the_form_can_be_seen_and_each_of_its_fields_has_its_label(server: LiveServer, browser: Browser) -> None:
     browser.prefer("light")
     browser.open(f"{server.url}/verify")

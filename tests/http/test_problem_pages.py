@@ -54,6 +54,12 @@ def test_a_browser_is_told_on_a_page(server: LiveServer, method: str, path: str,
     assert f'<a href="{server.url}/verify">Check a badge</a>' in text
 
 
+def test_the_hint_leads_to_the_reference_that_it_names(server: LiveServer) -> None:
+    text = server.get("/v3/nothing/here", **BROWSER).text
+
+    assert f'<a href="{server.url}/docs">/docs</a> lists every address.' in text
+
+
 def test_so_it_is_where_the_image_of_an_erased_one_was(server: LiveServer, achievement: dict[str, Any]) -> None:
     recipient = {"type": "email", "identity": "eve@school.example"}
     gone = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient)["id"]

@@ -104,6 +104,23 @@ def test_whose_it_is_and_from_when_on_is_told_in_words(server: LiveServer, achie
     assert "<dt>Valid until</dt><dd><bdi>soon</bdi></dd>" in send(server, {}, broken).text
 
 
+def test_what_is_wrong_with_a_signature_is_told_once_in_the_list(
+    server: LiveServer, achievement: dict[str, Any]
+) -> None:
+    award = {
+        "achievement": achievement["id"],
+        "recipient": {"type": "email", "identity": "ada@school.example"},
+    }
+    changed = {**server.create("/v3/credentials", **award), "validFrom": "2026-01-01T00:00:00Z"}
+    content, signature = server.ask("POST", "/v3/credentials", json={**award, "format": "vc-jwt"}).text.rsplit(".", 1)
+    for badge in (json.dumps(changed), f"{content}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"):
+        text = send(server, {"text": badge}).text
+
+        (check,) = [item for item in text.split("<li>") if "signature_invalid" in item]
+        assert "The signature does not fit: the content was changed, or another key signed it." in check
+        assert '<p class="text soft">' not in check
+
+
 def test_that_it_has_expired_is_told_with_the_day(server: LiveServer, achievement: dict[str, Any]) -> None:
     recipient = {"type": "email", "identity": "ada@school.example"}
     dates = {"validFrom": "2026-01-01T12:00:00Z", "validUntil": "2026-01-31T12:00:00Z"}

@@ -47,8 +47,8 @@ def every_change_is_recorded() -> Iterator[None]:
     async def watched_run(self: Any, operation: str, method: Any, subject: Any, given: Any) -> Any:
         result = await run(self, operation, method, subject, given)
         writes = not (isinstance(subject, Statement) and (isinstance(subject._core, Select) or not result))
-        if writes and hasattr(self._recorder, "written"):
-            self._recorder.written.add((self.entity, operation))
+        if writes and hasattr(self._context, "written"):
+            self._context.written.add((self.entity, operation))
         return result
 
     async def watched_commit(self: Any) -> None:

@@ -233,8 +233,8 @@ class Database(WholeFile, ABC):
         """Open a transaction for raw SQL: committed at the block's end, rolled back on errors.
 
         Args:
-            alone: allow writes and, if `patient`, exclude other migrations. Otherwise the transaction is read-only.
-            patient: lift the time limits of ordinary transactions.
+            alone: allow writes, and exclude other maintenance that writes. Otherwise the transaction is read-only.
+            patient: lift the time limits of ordinary transactions. Without it, for something short, nobody is excluded.
 
         Raises:
             DatabaseBusy: another process kept the schema locked too long.

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from lapel.database.repositories.access import SqlApiKeyRepository, SqlOrganisationRepository
 from lapel.database.repositories.achievements import SqlAchievementRepository
 from lapel.database.repositories.audit_log import SqlAuditLogRepository
-from lapel.database.repositories.base import BaseRepository, Recorder
+from lapel.database.repositories.base import BaseRepository, RepositoryContext
 from lapel.database.repositories.credentials import SqlCredentialRepository
 from lapel.database.repositories.idempotent_requests import SqlIdempotentRequestRepository
 from lapel.database.repositories.images import SqlImageRepository
@@ -35,7 +35,7 @@ class _Created(Generic[Repository]):
         return self._kind(factory)
 
 
-class RepositoryFactory(Recorder):
+class RepositoryFactory(RepositoryContext):
     """The repositories of one session."""
 
     organisations = _Created(SqlOrganisationRepository)

@@ -80,7 +80,7 @@ class DatabaseTransaction(RepositoryFactory):
         self._after_commit: tuple[Callable[[], None], ...] = ()
         super().__init__(session, metrics)
 
-    def runner(self) -> Session:
+    def session(self) -> Session:
         return self
 
     async def __aenter__(self) -> Self:

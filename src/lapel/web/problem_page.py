@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from markupsafe import Markup
+
 from lapel.domain.addresses import Addresses
 from lapel.services.answers import ProblemDocument
-from lapel.web.pages import render
+from lapel.web.pages import render, with_code
 
 __all__ = ["render_problem_page"]
 
@@ -25,10 +27,12 @@ _HEADINGS: Final[Mapping[int, str]] = {
 
 def render_problem_page(problem: ProblemDocument, *, addresses: Addresses) -> bytes:
     """Render the page."""
+    # Not relative, as on other pages: this page can appear at any path, including those that do not exist.
+    docs = Markup('<a href="{}/docs">/docs</a>').format(addresses.base)
     return render(
         "problem.html",
         problem=problem,
+        hint=with_code(problem.hint).replace("/docs", docs) if problem.hint else None,
         heading=_HEADINGS.get(problem.status, "This did not work"),
-        # Not relative, as on other pages: this page can appear at any path, including those that do not exist.
         verify=f"{addresses.base}/verify",
     )

@@ -8,6 +8,7 @@ from typing import Final
 from lapel.credentials.baking import media_type
 from lapel.domain.verification import Kind, Outcome, Problem
 from lapel.services.verifying import Report
+from lapel.services.verifying.recipient import HASHED_EMAILS
 from lapel.web.links import web_link
 from lapel.web.pages import render, with_days
 
@@ -26,10 +27,8 @@ _WORDS: Final = {
     Outcome.SKIP: ("none", "Not checked"),
 }
 """How each outcome is shown; checks are sorted in this order, the most important ones first."""
-_HASHED: Final = dict.fromkeys(
-    ("hashed emailAddress", "hashed email"), "Not named: the badge has a hash of their e-mail address."
-)
-"""How a recipient is shown of whom a report names only what was hashed, if most people would not understand that."""
+_HASHED: Final = "Not named: the badge has a hash of their e-mail address."
+"""How a recipient is shown of whom a report says only that their e-mail address was hashed."""
 _MAX_IMAGE_BYTES: Final = 1024 * 1024
 """The largest image that is embedded in a page."""
 
@@ -45,7 +44,7 @@ def render_report_page(report: Report) -> bytes:
     tone, word, sentence = _VERDICTS[report.valid]
     names = {
         "Issuer": summary.issuer_name,
-        "Recipient": _HASHED.get(summary.recipient or "", summary.recipient),
+        "Recipient": _HASHED if summary.recipient in HASHED_EMAILS else summary.recipient,
         "Awarded": summary.awarded and with_days(summary.awarded),
         "Valid from": summary.valid_from and with_days(summary.valid_from),
         "Valid until": summary.valid_until and with_days(summary.valid_until),

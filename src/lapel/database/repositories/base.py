@@ -22,7 +22,7 @@ from lapel.database.statement import InsertIfAbsent, Parameters, Row, Statement,
 from lapel.domain.identifiers import LAST_ID, NIL_ID
 from lapel.errors import InUse, PreconditionFailed
 
-__all__ = ["BaseRepository", "EntityRepository", "Identified", "Recorder", "VersionedRepository"]
+__all__ = ["BaseRepository", "EntityRepository", "Identified", "RepositoryContext", "VersionedRepository"]
 
 
 class Identified(Protocol):
@@ -38,8 +38,8 @@ Values = TypeVar("Values")
 Result = TypeVar("Result")
 
 
-class Recorder:
-    """A session for repositories, and the state that they share.
+class RepositoryContext:
+    """What the repositories of one session share: those of a transaction, or those for reads outside one.
 
     Attributes:
         transaction_id: the id of the transaction, or None outside a transaction.
@@ -59,8 +59,11 @@ class Recorder:
         self.cache = cache
         self._session = session
 
-    def runner(self) -> Session:
-        """Return what runs the repositories' statements."""
+    def session(self) -> Session:
+        """Return the session on which the repositories run. That of a transaction is the transaction itself.
+
+        Not an attribute: a transaction that referred to itself would occupy memory until the garbage collector runs.
+        """
         return self._session
 
 
@@ -70,9 +73,9 @@ class BaseRepository:
     entity: ClassVar[str]
     """The kind of entity, in the singular, for errors."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._session = recorder.runner()
-        self._recorder = recorder
+    def __init__(self, context: RepositoryContext) -> None:
+        self._session = context.session()
+        self._context = context
 
     def _rows(
         self, operation: str, statement: Statement, /, **parameters: object
@@ -108,26 +111,25 @@ class BaseRepository:
         self._record(operation, statement, parameters, started)
 
     def _changed(self, key: bytes) -> None:
-        self._recorder.changed |= {(self.entity, key)}
+        self._context.changed |= {(self.entity, key)}
 
     def _record(self, operation: str, subject: object, values: object, started: float, *, failed: bool = False) -> None:
         seconds = perf_counter() - started
-        if self._recorder.metrics.observe(operation, seconds, failed=failed):
-            self._recorder.metrics.log_slow(self._context(operation, values), seconds, sql=str(subject))
-        if self._recorder.transaction_id is not None:
-            self._recorder.operations = (*self._recorder.operations[-19:], operation)
+        if self._context.metrics.observe(operation, seconds, failed=failed):
+            self._context.metrics.log_slow(self._operation_context(operation, values), seconds, sql=str(subject))
+        if self._context.transaction_id is not None:
+            self._context.operations = (*self._context.operations[-19:], operation)
 
     def _failed(
         self, error: DatabaseError, operation: str, subject: object, values: object, started: float
     ) -> DatabaseError:
         self._record(operation, subject, values, started, failed=True)
-        return error.with_context(self._context(operation, values))
+        return error.with_context(self._operation_context(operation, values))
 
-    def _context(self, operation: str, values: object) -> OperationContext:
+    def _operation_context(self, operation: str, values: object) -> OperationContext:
         key = _entity_key(values)
         entity_id = str(key) if isinstance(key, UUID) else None
-        recorder = self._recorder
-        return OperationContext(operation, self.entity, entity_id, recorder.transaction_id, recorder.attempt)
+        return OperationContext(operation, self.entity, entity_id, self._context.transaction_id, self._context.attempt)
 
 
 def _entity_key(values: object) -> object:
@@ -210,7 +212,7 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         self, key: Hashable, operation: str, statement: Statement, /, *, immutable: bool = False, **parameters: object
     ) -> Entity | None:
         """Find an entity through the cache. If it changes, `_changed` must be called with `key`, unless `immutable`."""
-        cache, cache_key = self._recorder.cache, (self.entity, key)
+        cache, cache_key = self._context.cache, (self.entity, key)
         if (entity := cache.peek(cache_key)) is not None:  # the usual case, at a third of the cost of `get`
             return cast("Entity", entity)
         return await cache.get(cache_key, partial(self._find, operation, statement, **parameters), immutable=immutable)

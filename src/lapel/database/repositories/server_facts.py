@@ -29,7 +29,7 @@ class SqlServerFactRepository(BaseRepository):
         return cast("bytes", rows[0][0]) if rows else None
 
     async def recent(self, name: str) -> bytes | None:
-        return await self._recorder.cache.get((self.entity, name.encode()), lambda: self.find(name))
+        return await self._context.cache.get((self.entity, name.encode()), lambda: self.find(name))
 
     async def put_if_absent(self, name: str, value: bytes) -> bytes:
         values = {"name": name, "value": value}

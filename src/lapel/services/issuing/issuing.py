@@ -82,14 +82,8 @@ class Issuing:
     """
 
     def __init__(self, means: IssuingMeans, *, randomness: Callable[[int], bytes], endorsements: Endorsements) -> None:
-        self._store = means.store
+        self._means = means
         self._writing = CredentialWriting(means.store)
-        self._clock = means.clock
-        self._new_id = means.new_id
-        self._addresses = means.addresses
-        self._securing = means.securing
-        self._allocation = means.allocation
-        self._recipients = means.recipients
         self._randomness = randomness
         self._endorsements = endorsements
         self._parts: BoundedCache[tuple[int, UUID, int], ConstantPart] = BoundedCache(
@@ -112,17 +106,17 @@ class Issuing:
             if isinstance(checked, InvalidInput):
                 raise checked
             achievement, award = checked
-            issuer = await self._store.read().issuers.get(achievement.issuer_id)
-            (entry,) = await self._allocation.take(issuer, suspendable=achievement.suspendable)
+            issuer = await self._means.store.read().issuers.get(achievement.issuer_id)
+            (entry,) = await self._means.allocation.take(issuer, suspendable=achievement.suspendable)
             # Requests of the same moment get here first. Then all of them sign one after another, and the signing code
             # and data stay in the processor's cache, which saves more than a twentieth of the whole request.
             await asyncio.sleep(0)
             draft = self._draft(_Job(achievement, issuer, award, entry))
-            credential = self._credential(draft, await self._securing.secure(draft.unsigned))
+            credential = self._credential(draft, await self._means.securing.secure(draft.unsigned))
         try:
             await self._writing.write(credential, principal, once)
         except Conflict as error:
-            for deleted in (await deleted_meanwhile(self._store, {"": achievement})).values():
+            for deleted in (await deleted_meanwhile(self._means.store, {"": achievement})).values():
                 raise deleted from error
             raise
         return credential
@@ -136,7 +130,7 @@ class Issuing:
             Forbidden: no scope ``credentials:issue``.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
-        now = self._clock()
+        now = self._means.clock()
         achievements: dict[str, Achievement | None] = {}
         results: dict[str, CheckedRequest | InvalidInput] = {}
         endorsements: EndorsementsOfRequest | None = None
@@ -171,8 +165,8 @@ class Issuing:
         counts = Counter((achievement.issuer_id, achievement.suspendable) for achievement, _ in requests)
         entries: dict[tuple[UUID, bool], list[AllocatedEntry]] = {}
         for (issuer_id, suspendable), count in counts.items():
-            issuers[issuer_id] = issuer = await self._store.read().issuers.get(issuer_id)
-            entries[issuer_id, suspendable] = await self._allocation.take(issuer, count, suspendable=suspendable)
+            issuers[issuer_id] = issuer = await self._means.store.read().issuers.get(issuer_id)
+            entries[issuer_id, suspendable] = await self._means.allocation.take(issuer, count, suspendable=suspendable)
         jobs = [
             _Job(
                 achievement,
@@ -199,7 +193,7 @@ class Issuing:
         self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
     ) -> Sequence[Credential | _Refusal]:
         """Like `sign`, for pairs of issue key and award, and without a limit of bytes."""
-        entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
+        entries = await self._means.allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
         jobs = [
             _Job(achievement, issuer, award, entry, issue_key)
             for (issue_key, award), entry in zip(awards, entries, strict=True)
@@ -244,7 +238,7 @@ class Issuing:
     async def _build_and_sign(self, jobs: Sequence[_Job]) -> Sequence[Credential | _Refusal]:
         drafts = [_result_or_refusal(self._draft, job) for job in jobs]
         unsigned = [draft.unsigned for draft in drafts if isinstance(draft, _Draft)]
-        signed = iter(await self._securing.secure_all(unsigned))
+        signed = iter(await self._means.securing.secure_all(unsigned))
         results: list[Credential | _Refusal] = []
         for draft in drafts:
             if not isinstance(draft, _Draft):
@@ -257,11 +251,11 @@ class Issuing:
     def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
         """Return the document that would be signed, without a status entry, and with an example id and salt."""
         profile, embedded = self._profile(issuer), self._embedded_achievement(achievement)
-        return self._document(self._new_id(), achievement, profile, embedded, award, None).whole()
+        return self._document(self._means.new_id(), achievement, profile, embedded, award, None).whole()
 
     def is_to_recipient(self, credential: Credential, award: Award) -> bool:
         """Return whether the credential was issued to the award's recipient."""
-        return credential.recipient_lookup == self._recipients.value(award.recipient)
+        return credential.recipient_lookup == self._means.recipients.value(award.recipient)
 
     async def _endorsed(
         self,
@@ -273,8 +267,8 @@ class Issuing:
         endorsements: EndorsementsOfRequest,
     ) -> Award:
         """Return the award with the request's endorsements."""
-        issuer = await self._store.read().issuers.get(achievement.issuer_id)
-        about = {self._addresses.achievement(achievement.id), v3.issuer_iri(issuer, self._addresses)}
+        issuer = await self._means.store.read().issuers.get(achievement.issuer_id)
+        about = {self._means.addresses.achievement(achievement.id), v3.issuer_iri(issuer, self._means.addresses)}
         if award.recipient.subject_id is not None:
             about.add(award.recipient.subject_id)
         members = await self._endorsements.read(
@@ -290,10 +284,10 @@ class Issuing:
 
     async def achievement(self, principal: Principal, named: str) -> Achievement | None:
         """Return the newest version of the organisation's achievement with this id or address, if there is one."""
-        return await named_achievement(self._store, self._addresses, principal, named)
+        return await named_achievement(self._means.store, self._means.addresses, principal, named)
 
     def _draft(self, job: _Job) -> _Draft:
-        credential_id = self._new_id()
+        credential_id = self._means.new_id()
         award, achievement = job.award, job.achievement
         profile, embedded = self._profile(job.issuer), self._embedded_achievement(achievement)
         document = self._document(credential_id, achievement, profile, embedded, award, job.entry)
@@ -308,10 +302,10 @@ class Issuing:
             achievement=job.achievement,
             format=award.format,
             recipient_type=award.recipient.type,
-            recipient_lookup=self._recipients.value(award.recipient),
+            recipient_lookup=self._means.recipients.value(award.recipient),
             valid_from=award.valid_from,
             valid_until=award.valid_until,
-            created_at=self._clock(),
+            created_at=self._means.clock(),
             entry=job.entry,
             issue_key=job.issue_key,
         )
@@ -328,30 +322,32 @@ class Issuing:
         """Return the credential without a proof."""
         rest = v3.credential_document(
             award,
-            id=self._addresses.credential(credential_id),
+            id=self._means.addresses.credential(credential_id),
             name=achievement.name,
             issuer=profile.wire["id"],
             achievement={"id": embedded.wire["id"]},
             salt=self._randomness(16).hex(),
-            status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=achievement.suspendable)
+            status=status_entry(
+                entry.list_id, entry.status_index, self._means.addresses, suspendable=achievement.suspendable
+            )
             if entry is not None
             else None,
         )
         return SplitDocument(rest, (profile, embedded))
 
     def _profile(self, issuer: Issuer) -> ConstantPart:
-        return self._part(issuer.id, issuer.version, lambda: v3.profile(issuer, self._addresses), "i")
+        return self._part(issuer.id, issuer.version, lambda: v3.profile(issuer, self._means.addresses), "i")
 
     def _embedded_achievement(self, achievement: Achievement) -> ConstantPart:
         return self._part(
             achievement.id,
             achievement.version,
-            lambda: v3.achievement_object(achievement, self._addresses),
+            lambda: v3.achievement_object(achievement, self._means.addresses),
             "a",
         )
 
     def _part(self, id_: UUID, version: int, build: Callable[[], JsonObject], label: str) -> ConstantPart:
-        key = (self._store.generation, id_, version)
+        key = (self._means.store.generation, id_, version)
         part = self._parts.get(key)
         if part is None:
             part = constant_part(build(), contexts=v3.CONTEXTS, label=label)

@@ -13,6 +13,7 @@ from typing import Final
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import as_list, object_of, text_of
+from lapel.services.verifying.recipient import hashed_recipient
 from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown
 
 __all__ = ["older_version", "report_older_version"]
@@ -45,7 +46,7 @@ def report_older_version(document: JsonObject, version: str, findings: Findings)
         description=text_of(badge.get("description")),
         issuer_id=text_of(badge.get("issuer")) or text_of(object_of(badge.get("issuer")).get("origin")),
         issuer_name=text_of(object_of(badge.get("issuer")).get("name")),
-        recipient=f"hashed {text_of(recipient.get('type')) or 'email'}" if hashed else _unhashed(plain),
+        recipient=hashed_recipient(text_of(recipient.get("type")) or "email") if hashed else _unhashed(plain),
         valid_from=text_of(document.get("issuedOn")) or text_of(document.get("issued_on")),
         valid_until=text_of(document.get("expires")),
     )
@@ -62,4 +63,5 @@ def report_older_version(document: JsonObject, version: str, findings: Findings)
 
 def _unhashed(identity: str | None) -> str | None:
     """Return a 0.5 recipient, which is recognised as a hash only by its prefix."""
-    return "hashed email" if identity is not None and identity.startswith(("sha256$", "md5$", "sha1$")) else identity
+    is_hash = identity is not None and identity.startswith(("sha256$", "md5$", "sha1$"))
+    return hashed_recipient("email") if is_hash else identity

@@ -18,7 +18,9 @@ from lapel.services.verifying.members import as_list, objects, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = [
+    "HASHED_EMAILS",
     "check_recipient",
+    "hashed_recipient",
     "identity_matches",
     "is_by_email_alone",
     "is_identity_hash",
@@ -87,6 +89,15 @@ def recipient_verdict(matches: bool, *, by_email: bool) -> Check:
     )
 
 
+def hashed_recipient(kind: str) -> str:
+    """Return how a report names a recipient of whom the document has only a hash: see `Shown.recipient`."""
+    return f"hashed {kind}"
+
+
+HASHED_EMAILS: Final = frozenset(map(hashed_recipient, _EMAIL_TYPES))
+"""How reports name recipients of whom documents have only a hash of their e-mail address."""
+
+
 def shown_recipient(subject: JsonObject) -> str | None:
     """Return the recipient's plain identity, or else that it is hashed, and its kind. A hash is not shown."""
     if identity := text_of(subject.get("id")):
@@ -94,7 +105,7 @@ def shown_recipient(subject: JsonObject) -> str | None:
     identifiers = objects(subject.get("identifier"))
     plain = [text_of(item.get("identityHash")) for item in identifiers if item.get("hashed") is False]
     kinds = [text_of(item.get("identityType")) or "identity" for item in identifiers if item.get("hashed") is not False]
-    return next((shown for shown in (*plain, *(f"hashed {kind}" for kind in kinds)) if shown), None)
+    return next((shown for shown in (*plain, *map(hashed_recipient, kinds)) if shown), None)
 
 
 def is_identity_hash(identity: str) -> bool:

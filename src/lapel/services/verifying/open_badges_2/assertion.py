@@ -25,6 +25,7 @@ from lapel.services.verifying.open_badges_2.classes import CLASSES
 from lapel.services.verifying.open_badges_2.normal_form import read_normalised
 from lapel.services.verifying.origins import host_of, is_within
 from lapel.services.verifying.recipient import (
+    hashed_recipient,
     identity_matches,
     is_by_email_alone,
     is_identity_hash,
@@ -371,7 +372,7 @@ def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
         issuer_id=id_of(issuer),
         issuer_name=text_of(badge.issuer.get("name"))
         or (text_of(issuer.get("name")) if isinstance(issuer, Mapping) else None),
-        recipient=(f"hashed {kind}" if hashed else text_of(recipient.get("identity"))) if recipient else None,
+        recipient=(hashed_recipient(kind) if hashed else text_of(recipient.get("identity"))) if recipient else None,
         valid_from=text_of(assertion.get("issuedOn")),
         valid_until=text_of(assertion.get("expires")),
     )

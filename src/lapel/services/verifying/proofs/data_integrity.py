@@ -23,7 +23,7 @@ from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.linked_data.canonical import LinkedData, NotCanonical
 from lapel.services.verifying.members import as_list, id_of
 from lapel.services.verifying.offloading import in_thread, offload_if_large
-from lapel.services.verifying.proofs.issuer_binding import bind_issuer, signature_check
+from lapel.services.verifying.proofs.issuer_binding import bind_issuer, signature_check, signature_refused
 from lapel.services.verifying.proofs.key_lookup import ASSERTION, AUTHENTICATION, FoundKey, find_key
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 from lapel.services.verifying.standing.dates import CLOCK_TOLERANCE
@@ -216,7 +216,7 @@ class _Verification:
         except NotCanonical as error:
             return signature_check(Outcome.UNKNOWN, detail=error.check.detail)
         except (ProofInvalid, NotCanonicalisable) as error:
-            return signature_check(Outcome.FAIL, detail=error.detail)
+            return signature_refused(error)
         if found.key is None:
             return signature_check(Outcome.UNKNOWN, detail="The key is not known.")
         try:
@@ -231,7 +231,7 @@ class _Verification:
                 data = eddsa_rdfc_2022.hash_data(canonical_options, canonical)
                 eddsa_rdfc_2022.verify(data, proof.proof_value, found.key)
         except (ProofInvalid, ProofMalformed) as error:
-            return signature_check(Outcome.FAIL, detail=error.detail)
+            return signature_refused(error)
         return signature_check(Outcome.PASS)
 
     async def _check_previous(self, previous: Sequence[JsonObject]) -> Check | None:

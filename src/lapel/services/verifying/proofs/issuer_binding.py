@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from lapel.errors import LapelError
 from lapel.services.verifying.proofs.key_lookup import FoundKey
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["bind_issuer", "issuer_mismatch", "signature_check"]
+__all__ = ["bind_issuer", "issuer_mismatch", "signature_check", "signature_refused"]
 
 
 def bind_issuer(issuer_id: str | None, found: FoundKey) -> Check:
@@ -33,6 +34,12 @@ def issuer_mismatch(detail: str) -> Check:
         problem=Problem.ISSUER_KEY_MISMATCH,
         detail=detail,
     )
+
+
+def signature_refused(error: LapelError) -> Check:
+    """Return the failed check ``signature``; its detail is what the error says beyond the check's own sentence."""
+    said_already = type(error)().detail
+    return signature_check(Outcome.FAIL, detail=None if error.detail == said_already else error.detail)
 
 
 def signature_check(outcome: Outcome, *, detail: str | None = None) -> Check:

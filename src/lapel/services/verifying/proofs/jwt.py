@@ -25,7 +25,12 @@ from lapel.services.verifying.members import id_of, objects
 from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.origins import is_within, same_origin
 from lapel.services.verifying.proofs.data_integrity import ExpectedProof, ProofResult, check_purpose
-from lapel.services.verifying.proofs.issuer_binding import bind_issuer, issuer_mismatch, signature_check
+from lapel.services.verifying.proofs.issuer_binding import (
+    bind_issuer,
+    issuer_mismatch,
+    signature_check,
+    signature_refused,
+)
 from lapel.services.verifying.proofs.key_lookup import (
     FoundKey,
     controller_document,
@@ -125,7 +130,7 @@ def _check_signature(token: VcJwt, found: FoundKey) -> Check:
     try:
         verify_signature(token, found.key)
     except SignatureInvalid as error:
-        return signature_check(Outcome.FAIL, detail=error.detail)
+        return signature_refused(error)
     return signature_check(Outcome.PASS)
 
 
