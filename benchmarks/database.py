@@ -42,6 +42,7 @@ from tests.support.postgres_server import PostgresServer
 WRITERS = 64
 POOL = 10  # connections to PostgreSQL, ours and the raw side's; as many tasks use them
 THOUSAND, MILLION = 1_000, 1_000_000
+_ROWS = 64  # in one statement, as ours has at most
 
 Item = TypeVar("Item")
 Round: TypeAlias = Callable[[], Awaitable[float]]
@@ -168,6 +169,9 @@ async def _sqlite(report: Report, database: Database) -> None:
     async def many() -> float:
         return await _rate_of_all(raw.insert_many, raw.rows(credentials.make(5_000)))
 
+    async def many_by_rows() -> float:
+        return await _rate_of_all(lambda rows: raw.insert_by_rows(rows, size=_ROWS), raw.rows(credentials.make(5_000)))
+
     what = f"SQLite: {WRITERS} writers, a transaction each, beside"
     await report.compare(f"{what} BEGIN, INSERT, COMMIT", ours, each, least=4)
     waits.clear()
@@ -177,8 +181,10 @@ async def _sqlite(report: Report, database: Database) -> None:
         f"SQLite: each of these writers waits {median(waits) * 1e3:.1f} ms (median),"
         f" {waits[len(waits) * 99 // 100] * 1e3:.1f} ms (p99), {waits[-1] * 1e3:.1f} ms (most)"
     )
+    bulk = _bulk(database, credentials)
+    await report.compare("SQLite: bulk insert of 5,000, beside executemany", bulk, many, least=0.5)
     await report.compare(
-        "SQLite: bulk insert of 5,000, beside executemany", _bulk(database, credentials), many, least=0.5
+        f"SQLite: bulk insert of 5,000, beside {_ROWS} rows a statement", bulk, many_by_rows, least=None
     )
     keys = await _newest(database)
     texts = [str(key) for key in keys]

@@ -98,6 +98,15 @@ class RawSqlite:
         self._write.executemany(self._insert, rows)
         self._write.execute("COMMIT")
 
+    def insert_by_rows(self, rows: Sequence[Values], *, size: int) -> None:
+        """``INSERT`` of `size` rows in each statement, in one transaction."""
+        self._write.execute("BEGIN IMMEDIATE")
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
+            more = f", ({', '.join('?' * len(_COLUMNS))})" * (len(batch) - 1)
+            self._write.execute(self._insert + more, list(itertools.chain.from_iterable(batch)))
+        self._write.execute("COMMIT")
+
     def find(self, key: str) -> object:
         """A row as the driver gives it."""
         (found,) = self._read.execute(self._select, (key,)).fetchmany(1)
