@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import tracemalloc
+from collections.abc import AsyncIterator
 from contextlib import aclosing, closing, suppress
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from lapel.database.conformance import samples
 from lapel.database.errors import ConnectionLost
-from lapel.database.interface import DatabaseSettings
+from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.support.databases import opened, settings_for
@@ -21,33 +22,34 @@ from tests.support.databases import opened, settings_for
 ROWS, BYTES = 2_000, 20_000
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("inside", [False, True])
-async def test_a_stream_needs_a_fraction_of_what_it_carries(
-    kind: str, inside: bool, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    dsn = request.getfixturevalue("postgres_dsn") if kind == "postgresql" else None
-    name, settings = settings_for(kind, folder=tmp_path, dsn=dsn)
-    assert isinstance(settings, DatabaseSettings)
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    dsn = request.getfixturevalue("postgres_dsn") if request.param == "postgresql" else None
+    name, settings = settings_for(request.param, folder=tmp_path, dsn=dsn)
     async with opened(name, settings) as database:
-        scene = await samples.set_scene(database)
-        async with database.transaction() as tx:
-            await tx.credentials.create_many(
-                [samples.credential(scene.issuer.id, signed=bytes(BYTES)) for _ in range(ROWS)]
-            )
-        carried = 0
-        async with database.transaction(read_only=True) as tx:
-            tracemalloc.start()
-            if inside:
-                async for credential in tx.credentials.stream(DEFAULT_ORGANISATION_ID):
-                    carried += len(credential.signed)
-        if not inside:
-            async for credential in database.read().credentials.stream(DEFAULT_ORGANISATION_ID):
+        yield database
+
+
+@pytest.mark.parametrize("inside", [False, True])
+async def test_a_stream_needs_a_fraction_of_what_it_carries(database: Database, inside: bool) -> None:
+    scene = await samples.set_scene(database)
+    async with database.transaction() as tx:
+        await tx.credentials.create_many(
+            [samples.credential(scene.issuer.id, signed=bytes(BYTES)) for _ in range(ROWS)]
+        )
+    carried = 0
+    async with database.transaction(read_only=True) as tx:
+        tracemalloc.start()
+        if inside:
+            async for credential in tx.credentials.stream(DEFAULT_ORGANISATION_ID):
                 carried += len(credential.signed)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert carried == ROWS * BYTES
-        assert peak < carried / 2
+    if not inside:
+        async for credential in database.read().credentials.stream(DEFAULT_ORGANISATION_ID):
+            carried += len(credential.signed)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert carried == ROWS * BYTES
+    assert peak < carried / 2
 
 
 async def test_a_cancelled_stream_whose_read_still_waits_for_a_thread_reads_nothing(tmp_path: Path) -> None:
@@ -142,31 +144,26 @@ async def test_a_driver_that_cannot_close_a_stream_stops_no_writer(tmp_path: Pat
         assert await database.read().issuers.get(newer.id) == newer
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("to_its_end", [False, True])
 async def test_streams_that_have_ended_take_no_memory_until_their_transaction_ends(
-    kind: str, read_only: bool, to_its_end: bool, tmp_path: Path, request: pytest.FixtureRequest
+    database: Database, read_only: bool, to_its_end: bool
 ) -> None:
-    dsn = request.getfixturevalue("postgres_dsn") if kind == "postgresql" else None
-    name, settings = settings_for(kind, folder=tmp_path, dsn=dsn)
-    assert isinstance(settings, DatabaseSettings)
-    async with opened(name, settings) as database:
-        scene = await samples.set_scene(database)
-        async with database.transaction() as tx:
-            await tx.credentials.create(samples.credential(scene.issuer.id))
-        async with database.transaction(read_only=read_only) as tx:
+    scene = await samples.set_scene(database)
+    async with database.transaction() as tx:
+        await tx.credentials.create(samples.credential(scene.issuer.id))
+    async with database.transaction(read_only=read_only) as tx:
 
-            async def stream(times: int) -> None:
-                for _time in range(times):
-                    async with aclosing(tx.credentials.stream(DEFAULT_ORGANISATION_ID)) as credentials:
-                        async for _ in credentials:
-                            if not to_its_end:
-                                break
+        async def stream(times: int) -> None:
+            for _time in range(times):
+                async with aclosing(tx.credentials.stream(DEFAULT_ORGANISATION_ID)) as credentials:
+                    async for _ in credentials:
+                        if not to_its_end:
+                            break
 
-            await stream(10)
-            tracemalloc.start()
-            await stream(300)
-            held, _ = tracemalloc.get_traced_memory()
-            tracemalloc.stop()
-        assert held < 100_000
+        await stream(10)
+        tracemalloc.start()
+        await stream(300)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held < 100_000
