@@ -55,9 +55,13 @@ class Report:
 
     Args:
         rounds: how often each side takes its turn.
+
+    Attributes:
+        before_round: called before each turn, which does not count its time.
     """
 
     rounds: int
+    before_round: Callable[[], None] = lambda: None
     missed: list[str] = field(default_factory=list)
 
     def heading(self) -> None:
@@ -89,9 +93,13 @@ class Report:
         await other()
         gc.collect()
         gc.freeze()  # as the server does once it has started
-        pairs = [(await one(), await other()) for _ in range(self.rounds)]
+        pairs = [(await self._round(one), await self._round(other)) for _ in range(self.rounds)]
         gc.unfreeze()
         return pairs
+
+    async def _round(self, round_: Round) -> float:
+        self.before_round()
+        return await round_()
 
     def _line(
         self,
@@ -138,6 +146,7 @@ async def _measure(report: Report, *, million: bool) -> None:
 
         async with fresh("sqlite") as database:
             await _sqlite(report, database)
+            report.before_round = lambda: None
         async with fresh("postgresql") as database:
             await _postgresql(report, database)
         for kind, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL")) if million else ():
@@ -148,6 +157,7 @@ async def _measure(report: Report, *, million: bool) -> None:
 async def _sqlite(report: Report, database: Database) -> None:
     credentials = await Credentials.of(database)
     raw = RawSqlite(database)
+    report.before_round = raw.checkpoint
     waits: list[float] = []
 
     async def write(credential: Credential) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import cache
 from typing import TypeAlias
 from uuid import UUID
 
@@ -103,9 +104,17 @@ class RawSqlite:
         self._write.execute("BEGIN IMMEDIATE")
         for start in range(0, len(rows), size):
             batch = rows[start : start + size]
-            more = f", ({', '.join('?' * len(_COLUMNS))})" * (len(batch) - 1)
-            self._write.execute(self._insert + more, list(itertools.chain.from_iterable(batch)))
+            self._write.execute(self._insertion_of(len(batch)), list(itertools.chain.from_iterable(batch)))
         self._write.execute("COMMIT")
+
+    def checkpoint(self) -> None:
+        """Empty the log: otherwise one side's rounds could do so for both, each time."""
+        self._write.execute("PRAGMA wal_checkpoint").fetchall()
+
+    @classmethod
+    @cache
+    def _insertion_of(cls, count: int) -> str:
+        return cls._insert + f", ({', '.join('?' * len(_COLUMNS))})" * (count - 1)
 
     def find(self, key: str) -> object:
         """A row as the driver gives it."""
