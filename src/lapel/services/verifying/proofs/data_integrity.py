@@ -56,7 +56,7 @@ class ExpectedProof:
 
     Attributes:
         bind: returns the check whether the key belongs to the right owner.
-        challenge, domain: what the proof must name; None for any.
+        challenge, domain: what the proof must name, and nothing else; None for any.
     """
 
     bind: Callable[[FoundKey], Check]
@@ -269,7 +269,9 @@ def check_purpose(proof: JsonObject, expected: ExpectedProof) -> Check | None:
     if expected.challenge is not None and proof.get("challenge") != expected.challenge:
         sentence = "The proof answers another challenge."
         return _proof_check(Outcome.FAIL, sentence, Problem.CHALLENGE_MISMATCH, str(proof.get("challenge"))[:80])
-    if expected.domain is not None and expected.domain not in as_list(proof.get("domain")):
+    # 4.4: the domains must be the same, so a proof for several verifiers is none for this one.
+    domains = as_list(proof.get("domain"))
+    if expected.domain is not None and (not domains or any(domain != expected.domain for domain in domains)):
         sentence = "The proof was made for another domain."
         return _proof_check(Outcome.FAIL, sentence, Problem.DOMAIN_MISMATCH, str(proof.get("domain"))[:80])
     return None

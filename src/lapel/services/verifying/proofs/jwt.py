@@ -21,7 +21,7 @@ from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 from lapel.services.verifying.documents import Documents, read_document
-from lapel.services.verifying.members import id_of, objects
+from lapel.services.verifying.members import as_list, id_of, objects
 from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.origins import is_within, same_origin
 from lapel.services.verifying.proofs.data_integrity import ExpectedProof, ProofResult, check_purpose
@@ -62,11 +62,15 @@ async def check_token(token: VcJwt, *, documents: Documents, now: datetime) -> P
 async def check_presentation_token(
     token: VcJwt, *, expected: ExpectedProof, documents: Documents, now: datetime
 ) -> ProofResult:
-    """Return the checks of a presentation token, without ``claims``; its challenge is ``nonce``, its domain ``aud``."""
+    """Return the checks of a presentation token, without ``claims``; its challenge is ``nonce``, its domain ``aud``.
+
+    Unlike an embedded proof, a token may be for others too (RFC 7519, 4.1.3).
+    """
+    audience = token.claims.get("aud")
     purpose: JsonObject = {
         "proofPurpose": expected.purpose,
         "challenge": token.claims.get("nonce"),
-        "domain": token.claims.get("aud"),
+        "domain": expected.domain if expected.domain in as_list(audience) else audience,
     }
     holder = id_of(token.credential.get("holder")) or ""
     signed_at = read_numeric_date(token.claims.get("iat")) or token.not_before or now
