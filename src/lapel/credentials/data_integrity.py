@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from lapel.credentials.date_time import parse_timestamp
+from lapel.credentials.jsonld.iris import is_absolute
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput
 
@@ -119,6 +120,10 @@ def read_members(proof: JsonObject) -> Proof:
     ids = (previous,) if isinstance(previous, str) else previous
     if not isinstance(ids, Sequence) or len(ids) > MAX_PROOFS or not all(isinstance(id_, str) and id_ for id_ in ids):
         raise ProofMalformed("`previousProof` is the id of a proof, or a list of them")
+    if "id" in proof and not _is_url(proof["id"]):
+        raise ProofMalformed("the proof's `id` is not a URL")
+    if not _is_url(_text(proof, "verificationMethod")):
+        raise ProofMalformed("the proof's `verificationMethod` is not a URL")
     for name in ("challenge", "nonce"):
         if not isinstance(proof.get(name, ""), str):
             raise ProofMalformed(f"the proof's `{name}` is not text")
@@ -133,6 +138,10 @@ def read_members(proof: JsonObject) -> Proof:
         expires=_time(proof, "expires"),
         previous=tuple(id_ for id_ in ids if isinstance(id_, str)),
     )
+
+
+def _is_url(value: JsonValue) -> bool:
+    return isinstance(value, str) and is_absolute(value)
 
 
 def _text(proof: JsonObject, name: str) -> str:

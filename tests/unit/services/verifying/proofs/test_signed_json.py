@@ -11,12 +11,12 @@ from lapel.credentials import data_integrity, eddsa_jcs_2022, eddsa_rdfc_2022
 from tests.unit.services.verifying.world import NOW, World, failed, outcome
 
 
-def signed(world: World, badge: dict[str, Any], *, contexts: bool = True) -> dict[str, Any]:
-    """The badge with such a proof; without `contexts`, the proof leaves them to the document."""
+def signed(world: World, badge: dict[str, Any], *, contexts: bool = True, **members: Any) -> dict[str, Any]:
+    """The badge with such a proof, with `members`; without `contexts`, the proof leaves them to the document."""
     options: dict[str, Any] = eddsa_rdfc_2022.proof_options(
         badge, verification_method=world.method_id, created=NOW - timedelta(hours=1)
     )
-    options["cryptosuite"] = eddsa_jcs_2022.CRYPTOSUITE
+    options |= {"cryptosuite": eddsa_jcs_2022.CRYPTOSUITE, **members}
     if not contexts:
         del options["@context"]
     texts = eddsa_jcs_2022.canonical(options, data_integrity.unsecured(badge))
@@ -69,3 +69,14 @@ async def test_an_integer_that_not_everybody_keeps_is_not_taken_for_signed(world
     badge["credentialSubject"]["achievement"]["creditsAvailable"] = 2**53 + 1
 
     assert outcome(await world.verify(badge), "signature") == ("fail", "signature_invalid")
+
+
+@pytest.mark.parametrize(
+    "members", [{"id": "first"}, {"id": 5}, {"id": None}, {"id": ["urn:uuid:1"]}, {"verificationMethod": "key-1"}]
+)
+async def test_a_proof_is_named_by_a_url_and_names_its_key_by_one(world: World, members: dict[str, Any]) -> None:
+    assert (await world.verify(signed(world, world.badge(), id="urn:uuid:1"))).valid is True
+
+    report = await world.verify(signed(world, world.badge(), **members))
+
+    assert outcome(report, "proof") == ("fail", "proof_invalid")
