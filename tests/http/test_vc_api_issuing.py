@@ -117,6 +117,10 @@ OK: dict[str, dict[str, Any]] = {
     "a refresh service": {"refreshService": {"id": "https://r.example/1", "type": "https://types.example/Refresh"}},
     "a schema": {"credentialSchema": {"id": "https://s.example/1.json", "type": "JsonSchema"}},
     "a resource": {"relatedResource": {"id": "https://r.example/a.png", "digestMultibase": "uEiB"}},
+    "a resource with two digests": {
+        "relatedResource": {"id": "https://r.example/a.png", "digestMultibase": ["uEiB", "zQmd"]}
+    },
+    "a way to render it": {"renderMethod": {"type": "https://types.example/Template"}},
 }
 
 
@@ -184,6 +188,16 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "evidence without a type": ("/evidence/0/type", {"evidence": [{"id": "https://e.example/1"}]}),
     "refreshing without a type": ("/refreshService/type", {"refreshService": {"id": "https://r.example/1"}}),
     "a resource without a digest": ("/relatedResource", {"relatedResource": {"id": "https://r.example/a.png"}}),
+    "a resource whose digest is a number": (
+        "/relatedResource",
+        {"relatedResource": {"id": "https://r.example/a.png", "digestMultibase": ["uEiB", 5]}},
+    ),
+    "a way to render it without a type": ("/renderMethod/type", {"renderMethod": {"id": "https://r.example/1"}}),
+    "a way to render it that is a URL": ("/renderMethod", {"renderMethod": "https://r.example/1"}),
+    "confidence without a type": ("/confidenceMethod/0/type", {"confidenceMethod": [{"id": "https://c.example/1"}]}),
+    "a name in no language": ("/name/@language", {"name": {**ENGLISH, "@language": None}}),
+    "a name in a language without a tag": ("/name/0/@language", {"name": [{**ENGLISH, "@language": "in English"}]}),
+    "a name from top to bottom": ("/name/@direction", {"name": {**ENGLISH, "@direction": "ttb"}}),
     "a control character": ("", {"name": "Kn\x00ts"}),
     "a proof": ("/proof", {"proof": {"type": "DataIntegrityProof"}}),
     "no meaning for a type": ("", {"type": ["VerifiableCredential", "Permit"]}),

@@ -196,12 +196,14 @@ def test_a_bad_envelope_is_not_opened(server: LiveServer, change: Callable[[dict
 
 
 def test_what_is_in_an_envelope_is_held_to_the_data_model(server: LiveServer) -> None:
-    payload = base64.urlsafe_b64encode(json.dumps({**BOB.draft(), "credentialSubject": {}}).encode()).decode()
+    wrong = {"name": {"@value": "Knots", "@language": "in English"}, "credentialSubject": {}}
+    payload = base64.urlsafe_b64encode(json.dumps({**BOB.draft(), **wrong}).encode()).decode()
     head = base64.urlsafe_b64encode(b'{"alg":"EdDSA","typ":"vc+jwt"}').decode()
     token = ".".join(part.rstrip("=") for part in (head, payload, "AAAA"))
     response = verify(server, {**enveloped(), "id": f"data:application/vc+jwt,{token}"})
 
-    assert [problem["pointer"] for problem in response.json()["problemDetails"]] == ["/credentialSubject"]
+    pointers = [problem["pointer"] for problem in response.json()["problemDetails"]]
+    assert pointers == ["/name/@language", "/credentialSubject"]
 
 
 # --- presentations ---
@@ -265,6 +267,7 @@ def test_what_the_data_model_allows_is_verified(
         (ADA.presentation(type=["https://types.example/P"]), {}, "invalid"),
         (ADA.presentation(holder={"name": "Ada"}), {}, "invalid"),
         (changed(PRESENTATION, set_to("verifiableCredential", ["https://v.example/1"])), {}, "invalid"),
+        (changed(ADA.presentation(), set_to("verifiableCredential", None)), {}, "invalid"),
         (changed(PRESENTATION, without("type")), {}, "missing"),
         (changed(PRESENTATION, without("@context")), {}, "missing"),
         ({**enveloped(), "type": "EnvelopedVerifiablePresentation"}, {}, "unsupported"),

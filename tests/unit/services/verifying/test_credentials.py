@@ -157,6 +157,7 @@ MALFORMED = [
     (with_value("refreshService", {"id": "https://school.example/refresh"}), WRONG),
     (with_value("credentialSchema", [{"type": "JsonSchema"}]), WRONG),
     (with_value("relatedResource", [{"id": "https://school.example/logo.png"}]), WRONG),
+    (with_value("renderMethod", [{"id": "https://school.example/template"}]), WRONG),
     (with_value("validFrom", "2026-13-01T00:00:00Z"), WRONG),
 ]
 

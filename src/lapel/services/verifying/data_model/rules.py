@@ -36,8 +36,11 @@ _PRESENTATION: Final = "VerifiablePresentation"
 
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:\d\d)$", re.ASCII)
 _LANGUAGE_VALUE: Final = frozenset({"@value", "@language", "@direction"})
+_LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*").fullmatch
+_DIRECTIONS: Final = ("ltr", "rtl")
 _OPTIONAL_ID: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence")
 _FURTHER: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence", "credentialSchema")
+_RESERVED: Final = ("confidenceMethod", "renderMethod")
 _DIGESTS: Final = ("digestSRI", "digestMultibase")
 
 
@@ -57,15 +60,15 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
         yield from _typed(credential, name, id_required=first and name in ("credentialStatus", "refreshService"))
     yield from _status_entries(credential)
     yield from _typed(credential, "credentialSchema", id_required=True)
-    yield from _related_resources(credential)
+    yield from _of_second_version(credential)
 
 
 def further_problems(credential: JsonObject) -> Iterator[FieldError]:
-    """Yield the problems of status, schema, refresh service, terms of use, evidence and related resources."""
+    """Yield the problems of the members that may be missing, from status and schema to related resources."""
     for name in _FURTHER:
         if credential.get(name) is not None:
             yield from _typed(credential, name, id_required=name == "credentialSchema")
-    yield from _related_resources(credential)
+    yield from _of_second_version(credential)
 
 
 def naming_problems(credential: JsonObject) -> Iterator[FieldError]:
@@ -80,9 +83,10 @@ def presentation_problems(presentation: JsonObject) -> Iterator[FieldError]:
     yield from _common(presentation, _PRESENTATION)
     yield from _identified(presentation, "holder", required=False)
     yield from _typed(presentation, "termsOfUse", id_required=False)
-    for index, held in enumerate(as_list(presentation.get("verifiableCredential"))):
-        if not isinstance(held, Mapping):
-            yield _bad(f"/verifiableCredential/{index}", "must be an object: a credential, or one in an envelope")
+    if "verifiableCredential" in presentation:
+        for pointer, held in items("/verifiableCredential", presentation["verifiableCredential"]):
+            if not isinstance(held, Mapping):
+                yield _bad(pointer, "must be an object: a credential, or one in an envelope")
 
 
 def is_first_version(document: JsonObject) -> bool:
@@ -191,6 +195,15 @@ def _status_entries(credential: JsonObject) -> Iterator[FieldError]:
                 yield _bad(pointer, f"is no {ENTRY_TYPE}: {error.detail}")
 
 
+def _of_second_version(credential: JsonObject) -> Iterator[FieldError]:
+    """Yield the problems of members that only 2.0 has: those that it reserves (5.10), and related resources (5.3)."""
+    if is_first_version(credential):
+        return
+    for name in _RESERVED:
+        yield from _typed(credential, name, id_required=False)
+    yield from _related_resources(credential)
+
+
 def _related_resources(credential: JsonObject) -> Iterator[FieldError]:
     """Yield the problems of related resources: each must be unique, and have a digest (2.0, 5.3)."""
     if "relatedResource" not in credential:
@@ -204,8 +217,14 @@ def _related_resources(credential: JsonObject) -> Iterator[FieldError]:
         if name in seen:
             yield _bad(f"{pointer}/id", "must not repeat an earlier one")
         seen.add(name)
-        if not any(isinstance(item.get(digest), str) for digest in _DIGESTS):
+        if not any(_is_digest(item.get(member)) for member in _DIGESTS):
             yield _bad(pointer, "must have a digestSRI or a digestMultibase")
+
+
+def _is_digest(value: JsonValue) -> bool:
+    """Return whether it is a digest, or a list of some (Data Integrity 1.0, 2.6)."""
+    digests = as_list(value)
+    return bool(digests) and all(isinstance(digest, str) for digest in digests)
 
 
 def _language_value(holder: JsonObject, pointer: str, name: str) -> Iterator[FieldError]:
@@ -217,6 +236,12 @@ def _language_value(holder: JsonObject, pointer: str, name: str) -> Iterator[Fie
             continue
         if not isinstance(item, Mapping) or item.keys() - _LANGUAGE_VALUE or not isinstance(item.get("@value"), str):
             yield _bad(where, "must be a text, or an object with @value, @language and @direction alone")
+            continue
+        language = item.get("@language", "en")
+        if not isinstance(language, str) or not _LANGUAGE_TAG(language):
+            yield _bad(f"{where}/@language", "must be a language tag, such as en or pt-BR")
+        if item.get("@direction", "ltr") not in _DIRECTIONS:
+            yield _bad(f"{where}/@direction", f"must be {' or '.join(_DIRECTIONS)}")
 
 
 def items(pointer: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
