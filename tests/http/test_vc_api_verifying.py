@@ -85,6 +85,13 @@ def test_a_good_credential_is_verified(server: LiveServer) -> None:
     assert answer["results"]["proof"] == [{"verified": True, "input": CREDENTIAL["proof"]}]
 
 
+def test_only_the_proof_that_holds_is_said_to_be_verified(server: LiveServer) -> None:
+    own, forged = CREDENTIAL["proof"], {**CREDENTIAL["proof"], "proofValue": PRESENTATION["proof"]["proofValue"]}
+    results = verify(server, {**CREDENTIAL, "proof": [forged, own]}, returnResults=True).json()["results"]
+
+    assert results["proof"] == [{"verified": False, "input": forged}, {"verified": True, "input": own}]
+
+
 def test_what_is_returned_is_what_was_asked_for(server: LiveServer) -> None:
     assert "credential" not in verify(server, CREDENTIAL).json()
     assert "problemDetails" not in verify(server, CREDENTIAL, returnProblemDetails=False).json()

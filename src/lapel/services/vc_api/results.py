@@ -19,12 +19,11 @@ __all__ = ["Answer", "Result"]
 _PROOF_CHECKS: Final = frozenset(
     {CheckCode.PROOF, CheckCode.KEY, CheckCode.ISSUER, CheckCode.HOLDER, CheckCode.SIGNATURE}
 )
-_DATES: Final[Mapping[str, Problem]] = {"validFrom": Problem.NOT_YET_VALID, "validUntil": Problem.EXPIRED}
-_OBJECTS: Final[Mapping[str, frozenset[CheckCode]]] = {
-    "proof": _PROOF_CHECKS,
-    "credentialStatus": frozenset({CheckCode.STATUS}),
-    "credentialSchema": frozenset({CheckCode.SCHEMA}),
+_OBJECTS: Final[Mapping[str, CheckCode]] = {
+    "credentialStatus": CheckCode.STATUS,
+    "credentialSchema": CheckCode.SCHEMA,
 }
+_DATES: Final[Mapping[str, Problem]] = {"validFrom": Problem.NOT_YET_VALID, "validUntil": Problem.EXPIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +75,34 @@ class Result:
         return {"problemDetails": [*errors, *warnings], "errors": errors, "warnings": warnings}
 
     def results(self) -> dict[str, JsonValue]:
-        """Return members of the document, each with whether it is verified."""
+        """Return members of the document, each with whether it is verified. Of several proofs, one at most is."""
         results: dict[str, JsonValue] = {}
         for name, problem in _DATES.items():
             if name in self.document:
                 made = self._made({CheckCode.VALIDITY})
                 verified = bool(made) and all(check.problem is not problem for check in made)
                 results[name] = {"verified": verified, "input": self.document[name]}
-        for name, codes in _OBJECTS.items():
-            made = self._made(codes)
-            verified = bool(made) and all(check.good for check in made)
-            results[name] = [{"verified": verified, "input": item} for item in objects(self.document.get(name))]
+        proof = self.report.proof if self.report is not None else None
+        holds = _hold(self._made(_PROOF_CHECKS))
+        results["proof"] = [
+            {"verified": holds and item is proof, "input": item} for item in objects(self.document.get("proof"))
+        ]
+        for name, code in _OBJECTS.items():
+            made, items = self._made({code}), objects(self.document.get(name))
+            # Each status has a check of its own, unless they are those of a newer version of the credential.
+            each = [[check] for check in made] if len(made) == len(items) else [made] * len(items)
+            results[name] = [
+                {"verified": _hold(checks), "input": item} for checks, item in zip(each, items, strict=True)
+            ]
         return results
 
     def _made(self, codes: Collection[CheckCode]) -> Sequence[Check]:
         return [check for check in self.checks if check.code in codes]
+
+
+def _hold(checks: Sequence[Check]) -> bool:
+    """Return whether there are such checks, and all are good."""
+    return bool(checks) and all(check.good for check in checks)
 
 
 def _is_warning(check: Check) -> bool:

@@ -88,6 +88,7 @@ class CredentialVerification:
         findings.add(await offload_if_large(credential, check_structure, credential))
         proof = await self._proofs(credential, findings)
         findings.shown = shown_credential(credential, format_name=proof.format)
+        findings.proof = proof.proof
         findings.add(*proof.checks)
         return True
 

@@ -130,6 +130,7 @@ class PresentationVerification:
             )
         else:
             result = await self._embedded_proof(document, findings, proof)
+        findings.proof = result.proof
         findings.add(*result.checks)
         # If a proof is good, it is the last one that was tried.
         return signers[-1] if signers and result.good else None

@@ -87,11 +87,13 @@ class Report:
 
     Attributes:
         picture: the PNG or SVG that the badge was baked into.
+        proof: of the document's embedded proofs, the one that the checks are about.
     """
 
     checks: tuple[Check, ...]
     shown: Shown = field(default_factory=Shown)
     picture: bytes | None = field(default=None, repr=False)
+    proof: JsonObject | None = None
 
     @property
     def valid(self) -> bool | None:

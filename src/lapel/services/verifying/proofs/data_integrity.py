@@ -77,10 +77,12 @@ class ProofResult:
     Attributes:
         format: the cryptosuite, or the type of a proof without one.
         checks: ``proof``, ``key``, ``issuer`` and ``signature``, as far as they could be made.
+        proof: the embedded proof; None for a token, and for a proof that cannot be read.
     """
 
     format: str | None
     checks: tuple[Check, ...]
+    proof: JsonObject | None = None
 
     @property
     def good(self) -> bool:
@@ -198,7 +200,7 @@ class _Verification:
         if statement.outcome is not Outcome.FAIL:
             statement = await self._check_previous(previous) or statement
         binding = () if bind is None else (bind(found),)
-        return ProofResult(format=name, checks=(statement, found.check, *binding, signature))
+        return ProofResult(format=name, checks=(statement, found.check, *binding, signature), proof=proof)
 
     async def _signature(
         self, name: str, secured: JsonObject, options: JsonObject, proof: Proof, found: FoundKey
