@@ -49,7 +49,7 @@ LIST_TYPE: Final = "BitstringStatusList"
 MAX_BYTES: Final = 4 * 1024 * 1024
 """The maximum size of a foreign list after decompression: 33.5 million entries."""
 
-_MAX_INDEX_DIGITS: Final = 10
+_MAX_INDEX_DIGITS: Final = 1_000  # of any size by 2.1; Python converts no more than 4,300
 _HEXADECIMAL: Final = re.compile(r"0x[0-9A-Fa-f]{1,8}").fullmatch
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # no time, no name, no operating system
 _GZIP: Final = 16 + zlib.MAX_WBITS

@@ -92,6 +92,7 @@ class Problem(StrEnum):
     REFRESH_REFUSED = "refresh_refused"
     STATUS_UNSUPPORTED = "status_unsupported"
     STATUS_LIST_INVALID = "status_list_invalid"
+    STATUS_LIST_MISMATCH = "status_list_mismatch"
     STATUS_LIST_SHORT = "status_list_short"
     STATUS_OUTSIDE_LIST = "status_outside_list"
     STATUS_LIST_UNTRUSTED = "status_list_untrusted"

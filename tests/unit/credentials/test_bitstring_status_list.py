@@ -17,7 +17,12 @@ from openbadgeslib.ob3 import status_list as oracle_writer
 
 from lapel.credentials import bitstring_status_list as status_list
 from lapel.credentials import status_list_2021
-from lapel.credentials.bitstring_status_list import InvalidStatusEntry, InvalidStatusList, StatusEntry
+from lapel.credentials.bitstring_status_list import (
+    InvalidStatusEntry,
+    InvalidStatusList,
+    OutsideStatusList,
+    StatusEntry,
+)
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.status_list import LIST_LENGTH, StatusPurpose
 from lapel.errors import LapelError, TooLarge
@@ -152,6 +157,13 @@ def test_the_specifications_entries_are_read() -> None:
         size=2,
         messages=dict(messages),
     )
+
+
+def test_an_index_may_be_larger_than_any_list_which_is_for_the_list_to_say() -> None:
+    entry = status_list.parse_entry({**ENTRY, "statusListIndex": "9" * 40})
+
+    with pytest.raises(OutsideStatusList):
+        status_list.read(status_list.from_indices([]), entry.index)
 
 
 @given(indices)

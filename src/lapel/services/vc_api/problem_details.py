@@ -11,7 +11,7 @@ from typing import Final
 
 from lapel.domain.json import JsonObject
 from lapel.errors import FieldError
-from lapel.services.verifying.report import Check, CheckCode, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = ["details_of_check", "details_of_error", "type_of_error"]
 
@@ -57,6 +57,8 @@ def details_of_check(check: Check) -> JsonObject:
         type_ = _OF_PROBLEM.get(check.problem, type_)
     if check.code is CheckCode.STATUS and check.problem is Problem.UNREACHABLE:
         type_ = f"{_STATUS}STATUS_RETRIEVAL_ERROR"
+    if check.problem is Problem.STATUS_LIST_INVALID and check.outcome is Outcome.FAIL:
+        type_ = MALFORMED  # and not out of date, which is unknown
     return {
         "type": type_,
         "title": _title(type_),

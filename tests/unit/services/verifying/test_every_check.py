@@ -293,6 +293,7 @@ async def with_a_list_that_is_none(world: World) -> Report:
     return await world.verify(world.sign(world.badge()))
 
 
+signed(CheckCode.STATUS, Problem.STATUS_LIST_MISMATCH, credentialStatus=test_status.entry(statusPurpose="suspension"))
 case(CheckCode.STATUS, Problem.STATUS_LIST_SHORT)(test_status.with_a_short_list)
 case(CheckCode.STATUS, Problem.STATUS_OUTSIDE_LIST)(test_status.with_an_entry_beyond_its_list)
 

@@ -186,13 +186,14 @@ def _list_problem(
         sentence = "The status list is not a current one, so a revocation may be missing from it."
         return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID, validity.sentence)
     structure = check_structure(status_list)
-    if structure.outcome is Outcome.FAIL:
+    malformed = structure.detail if structure.outcome is Outcome.FAIL else _malformed(status_list, kind)
+    if malformed is not None:
         sentence = "The status list is not built as its specification requires."
-        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, structure.detail)
-    mismatch = _mismatch(status_list, entry, kind)
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, malformed)
+    mismatch = _mismatch(status_list, entry)
     if mismatch is not None:
         sentence = "The status list does not fit the badge's status entry."
-        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, mismatch)
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_MISMATCH, mismatch)
     return None
 
 
@@ -206,10 +207,20 @@ def _seconds_current(status_list: JsonObject, now: datetime) -> float:
     return seconds
 
 
-def _mismatch(status_list: JsonObject, entry: StatusEntry, kind: _Kind) -> str | None:
+def _malformed(status_list: JsonObject, kind: _Kind) -> str | None:
+    """Return what is wrong with the types and purposes of a list (2.2); its bits are read later."""
     subject = object_of(status_list.get("credentialSubject"))
     if kind.credential_type not in types_of(status_list) or kind.list_type not in types_of(subject):
         return f"It is not a {kind.credential_type}."
+    purposes = as_list(subject.get("statusPurpose"))
+    if not purposes or not all(isinstance(purpose, str) for purpose in purposes):
+        return "Its statusPurpose is not a text, or several."
+    return None
+
+
+def _mismatch(status_list: JsonObject, entry: StatusEntry) -> str | None:
+    """Return why the list is not the one that the entry names; None if it is."""
+    subject = object_of(status_list.get("credentialSubject"))
     list_id = status_list.get("id")
     if list_id is not None and list_id != entry.list_url:
         return f"It is another list: {str(list_id)[:200]}."
