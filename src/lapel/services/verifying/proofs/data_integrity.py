@@ -214,7 +214,7 @@ class _Verification:
                 # First without its proofs: if that takes too long, so would each of the chained proofs' documents.
                 await self.linked_data.canonical(self.bare)
                 canonical = await self.linked_data.canonical(secured)
-                canonical_options = await self.linked_data.canonical(options)
+                canonical_options = await self._canonical_options(options)
         except NotCanonical as error:
             return signature_check(Outcome.UNKNOWN, detail=error.check.detail)
         except (ProofInvalid, NotCanonicalisable) as error:
@@ -235,6 +235,20 @@ class _Verification:
         except (ProofInvalid, ProofMalformed) as error:
             return signature_refused(error)
         return signature_check(Outcome.PASS)
+
+    async def _canonical_options(self, options: JsonObject) -> str:
+        """Return the canonical form of a proof without its value.
+
+        Raises:
+            ProofInvalid: it can have none, such as with a member that the document's contexts do not define.
+            NotCanonical: whether it has one could not be told.
+        """
+        try:
+            return await self.linked_data.canonical(options)
+        except NotCanonical as error:
+            if error.check.outcome is Outcome.FAIL:
+                raise ProofInvalid(f"the proof is not valid JSON-LD: {error.check.detail}") from error
+            raise
 
     async def _check_previous(self, previous: Sequence[JsonObject]) -> Check | None:
         """Return a check ``proof`` if a proof that this one builds on is not good (Data Integrity 1.0, 2.1)."""
