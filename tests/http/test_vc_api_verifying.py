@@ -336,7 +336,7 @@ def envelope(token: str, media_type: str = "application/vp+jwt") -> dict[str, An
 @pytest.mark.parametrize(
     "presentation",
     [
-        envelope(ADA.token({**SAID, **ANSWER}, typ="vp+jwt")),
+        envelope(ADA.token({**SAID, **ANSWER, "iss": ADA.id, "jti": "urn:uuid:1"}, typ="vp+jwt")),
         envelope(ADA.token({**SAID, **ANSWER, "aud": ["a.example", "shop.example"]}, typ="vp+jwt")),
         envelope(ADA.token({**SAID, **ANSWER}, typ="vp+jwt", kid=f"{ADA.id}#{ADA.id.removeprefix('did:key:')}")),
         envelope(ADA.token({"vp": SAID, "iss": ADA.id, **ANSWER}, typ="JWT"), "application/jwt"),
@@ -360,6 +360,10 @@ def test_an_enveloped_presentation_is_verified(server: LiveServer, presentation:
         (envelope(BOB.token({**SAID, **ANSWER}, typ="vp+jwt", kid=BOB.id)), "holder_key_mismatch"),
         (envelope(ADA.token({**SAID, **ANSWER, "holder": "did:web:ada.example"}, typ="vp+jwt")), "key_not_named"),
         (envelope(ADA.token({**SAID, **ANSWER}, typ="vc+jwt")), "unsupported_jwt"),
+        (envelope(ADA.token({**SAID, **ANSWER, "vc": CREDENTIAL}, typ="vp+jwt")), "unsupported_jwt"),
+        (envelope(ADA.token({**SAID, **ANSWER, "iss": BOB.id}, typ="vp+jwt")), "claim_mismatch"),
+        (envelope(ADA.token({**SAID, **ANSWER, "id": "urn:a:1", "jti": "urn:a:2"}, typ="vp+jwt")), "claim_mismatch"),
+        (envelope(ADA.token({"vp": SAID, "iss": BOB.id, **ANSWER}, typ="JWT"), "application/jwt"), "claim_mismatch"),
         (envelope(ADA.token({**SAID, **ANSWER}, typ="vp+jwt"), "application/vp+cose"), "unsupported"),
         ({**envelope(ADA.token({**SAID, **ANSWER}, typ="vp+jwt")), "@context": []}, "invalid"),
         (envelope(ADA.token({**SAID, **ANSWER, "type": ["VerifiableCredential"]}, typ="vp+jwt")), "invalid"),

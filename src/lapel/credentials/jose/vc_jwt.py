@@ -23,6 +23,7 @@ from lapel.credentials.jose.vc_jwt_claims import (
     ClaimMismatch,
     Profile,
     check,
+    check_presentation,
     complete,
     read_numeric_date,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "VcJwt",
     "assemble",
     "check_claims",
+    "check_presentation_claims",
     "decode",
     "encode",
     "looks_like_jwt",
@@ -233,9 +235,14 @@ def check_claims(jwt: VcJwt) -> list[ClaimMismatch]:
     return check(jwt.claims, jwt.credential, jwt.profile)
 
 
+def check_presentation_claims(jwt: VcJwt, *, signer: str) -> list[ClaimMismatch]:
+    """Return the differences between the registered claims and the presentation that the token holds."""
+    return check_presentation(jwt.claims, jwt.credential, signer)
+
+
 def _presentation(header: JsonObject, claims: JsonObject) -> JsonObject:
     typ = _type_of(header)
-    if typ in _PRESENTATION_TYPES and "vp" not in claims:
+    if typ in _PRESENTATION_TYPES and not claims.keys() & {"vc", "vp"}:
         return complete(claims, Profile.JOSE_COSE)
     inner = claims.get("vp")
     if typ not in _PLAIN_TYPES or not isinstance(inner, Mapping):

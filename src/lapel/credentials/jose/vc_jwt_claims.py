@@ -21,6 +21,7 @@ __all__ = [
     "ClaimMismatch",
     "Profile",
     "check",
+    "check_presentation",
     "complete",
     "read_numeric_date",
 ]
@@ -110,6 +111,19 @@ def check(claims: JsonObject, credential: JsonObject, profile: Profile) -> list[
     return [mismatch for mismatch in mismatches if mismatch]
 
 
+def check_presentation(claims: JsonObject, presentation: JsonObject, signer: str) -> list[ClaimMismatch]:
+    """Return every registered claim that contradicts the presentation: `iss` is its holder, `jti` its id.
+
+    Args:
+        signer: the key's owner, who is the holder of a presentation that does not name one.
+    """
+    ids = [("iss", "/holder", _ids(presentation.get("holder", signer)))]
+    if "id" in presentation:
+        ids.append(("jti", "/id", _texts([presentation["id"]])))
+    mismatches = [_check_id(claims, claim, pointer, expected, required=False) for claim, pointer, expected in ids]
+    return [mismatch for mismatch in mismatches if mismatch]
+
+
 def _check_id(
     claims: JsonObject, claim: str, pointer: str, expected: Sequence[str], *, required: bool
 ) -> ClaimMismatch | None:
@@ -118,7 +132,7 @@ def _check_id(
             return ClaimMismatch(claim, pointer, f"The token has no `{claim}`, although the credential has its value.")
         return None
     if claims[claim] not in expected:
-        return ClaimMismatch(claim, pointer, f"`{claim}` of the token is not the id at {pointer} in the credential.")
+        return ClaimMismatch(claim, pointer, f"`{claim}` of the token is not the id at {pointer} in what it holds.")
     return None
 
 

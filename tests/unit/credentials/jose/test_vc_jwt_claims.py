@@ -40,7 +40,7 @@ def test_a_claim_that_is_missing_is_reported(claim: str) -> None:
 
 def test_a_mismatch_says_where_and_what() -> None:
     found = vc_jwt.check_claims(vc_jwt.decode(token(GOOD, {**CLAIMS, "iss": "x"})))
-    assert found == [ClaimMismatch("iss", "/issuer", "`iss` of the token is not the id at /issuer in the credential.")]
+    assert found == [ClaimMismatch("iss", "/issuer", "`iss` of the token is not the id at /issuer in what it holds.")]
 
 
 def test_a_token_of_nothing_names_no_issuer() -> None:

@@ -6,14 +6,20 @@ not name its owner, so the issuer must confirm it. A ``jwk`` in the header is on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
 from lapel.credentials.jose import base64url
-from lapel.credentials.jose.vc_jwt import VcJwt, check_claims, verify_signature
+from lapel.credentials.jose.vc_jwt import (
+    ClaimMismatch,
+    VcJwt,
+    check_claims,
+    check_presentation_claims,
+    verify_signature,
+)
 from lapel.credentials.jose.vc_jwt_claims import Profile, read_numeric_date
 from lapel.credentials.keys import PublicKey, SignatureInvalid, from_jwk, public_der
 from lapel.credentials.strict_json import read_object
@@ -55,14 +61,15 @@ async def check_token(token: VcJwt, *, documents: Documents, now: datetime) -> P
     """Return the checks ``proof``, ``claims``, ``key``, ``issuer`` and ``signature`` of a token."""
     issuer_id = id_of(token.credential.get("issuer"))
     found, issuer = await _find_key(token, issuer_id, documents, now)
-    checks = (_check_statement(token, now), _check_claims(token), found.check, issuer, _check_signature(token, found))
+    statement, claims = _check_statement(token, now), _check_claims(token, check_claims(token))
+    checks = (statement, claims, found.check, issuer, _check_signature(token, found))
     return ProofResult(format=FORMAT, checks=checks)
 
 
 async def check_presentation_token(
     token: VcJwt, *, expected: ExpectedProof, documents: Documents, now: datetime
 ) -> ProofResult:
-    """Return the checks of a presentation token, without ``claims``; its challenge is ``nonce``, its domain ``aud``.
+    """Return the checks of a presentation token; its challenge is ``nonce``, its domain ``aud``.
 
     Unlike an embedded proof, a token may be for others too (RFC 7519, 4.1.3).
     """
@@ -82,7 +89,8 @@ async def check_presentation_token(
         found = await find_key(method_id, signed_at=signed_at, documents=documents, purpose=expected.purpose)
     found = _compare_with_jwk(token, found)
     statement = check_purpose(purpose, expected) or _check_statement(token, now)
-    checks = (statement, found.check, expected.bind(found), _check_signature(token, found))
+    claims = _check_claims(token, check_presentation_claims(token, signer=found.controller))
+    checks = (statement, claims, found.check, expected.bind(found), _check_signature(token, found))
     return ProofResult(format=FORMAT, checks=checks)
 
 
@@ -113,16 +121,15 @@ def _check_statement(token: VcJwt, now: datetime) -> Check:
     return _proof(Outcome.PASS, "The credential is a signed token that can be checked.", None)
 
 
-def _check_claims(token: VcJwt) -> Check:
-    mismatches = check_claims(token)
+def _check_claims(token: VcJwt, mismatches: Sequence[ClaimMismatch]) -> Check:
     if not mismatches:
-        sentence = "The token and the credential in it say the same."
+        sentence = "The token and what it holds say the same."
         return Check(code=CheckCode.CLAIMS, outcome=Outcome.PASS, sentence=sentence)
     missing = all(mismatch.claim not in token.claims for mismatch in mismatches)
     return Check(
         code=CheckCode.CLAIMS,
         outcome=Outcome.FAIL,
-        sentence="The token lacks what it must say." if missing else "The token contradicts the credential in it.",
+        sentence="The token lacks what it must say." if missing else "The token contradicts what it holds.",
         problem=Problem.CLAIM_MISSING if missing else Problem.CLAIM_MISMATCH,
         detail=" ".join(mismatch.detail for mismatch in mismatches),
     )
