@@ -187,6 +187,8 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "terms without a type": ("/termsOfUse/type", {"termsOfUse": {"id": "https://terms.example/1"}}),
     "evidence without a type": ("/evidence/0/type", {"evidence": [{"id": "https://e.example/1"}]}),
     "refreshing without a type": ("/refreshService/type", {"refreshService": {"id": "https://r.example/1"}}),
+    "an empty array of evidence": ("/evidence", {"evidence": []}),
+    "an empty array of resources": ("/relatedResource", {"relatedResource": []}),
     "a resource without a digest": ("/relatedResource", {"relatedResource": {"id": "https://r.example/a.png"}}),
     "a resource whose digest is a number": (
         "/relatedResource",

@@ -40,6 +40,7 @@ _LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*").fullma
 _DIRECTIONS: Final = ("ltr", "rtl")
 _OPTIONAL_ID: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence")
 _FURTHER: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence", "credentialSchema")
+_SETS: Final = ("refreshService", "termsOfUse", "evidence", "credentialSchema", "relatedResource")
 _RESERVED: Final = ("confidenceMethod", "renderMethod")
 _DIGESTS: Final = ("digestSRI", "digestMultibase")
 
@@ -48,7 +49,8 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
     """Yield the problems of a credential of either version, in the order of the specification's sections.
 
     Args:
-        strict: for a credential to be issued: refuse times without an offset, which verifiers read as UTC.
+        strict: for a credential to be issued: refuse times without an offset, which verifiers read as UTC, and empty
+            arrays, which say nothing.
     """
     first = is_first_version(credential)
     yield from _common(credential, _CREDENTIAL)
@@ -61,6 +63,8 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
     yield from _status_entries(credential)
     yield from _typed(credential, "credentialSchema", id_required=True)
     yield from _of_second_version(credential)
+    if strict:
+        yield from (_bad(f"/{name}", "must not be empty") for name in _SETS if credential.get(name) == [])
 
 
 def further_problems(credential: JsonObject) -> Iterator[FieldError]:
