@@ -46,6 +46,10 @@ class Answer:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
+    def to_asgi_response(self, **_: object) -> Answer:
+        """Return the answer itself: Litestar asks for this what an exception handler returns."""
+        return self
+
 
 class StreamedAnswer(Answer):
     """A response whose body is produced while it is sent. An error half-way aborts it, so that the client notices.
