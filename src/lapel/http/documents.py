@@ -17,6 +17,7 @@ from lapel.http.compression import GZIPPED, accepts_gzip, gzip, is_compressible,
 from lapel.http.negotiation import HTML, choose
 
 __all__ = [
+    "DID_DOCUMENT",
     "JSON_LD",
     "NO_VERSION",
     "changed",
@@ -30,6 +31,9 @@ __all__ = [
 
 JSON_LD = ("application/ld+json", "application/json")
 """The media types under which JSON-LD documents are served."""
+
+DID_DOCUMENT = ("application/did+json", "application/did+ld+json", *reversed(JSON_LD))
+"""The media types under which DID documents are served (DID 1.0, 6)."""
 
 NO_VERSION = 0
 """No resource is ever at this version: expecting it answers 412, after 401, 403, 404 and 422 (RFC 9110, 13.2.1)."""

@@ -7,14 +7,13 @@ from msgspec import json
 
 from lapel.http.answer import Answer
 from lapel.http.call import Call
-from lapel.http.documents import document_response, public_response
+from lapel.http.documents import DID_DOCUMENT, document_response, public_response
 from lapel.http.openapi.operations import answer_of, answers
 from lapel.services.documents import DidDocument, JsonWebKeySet
 
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Issuers"]
-_DID = ("application/did+json", "application/did+ld+json", "application/json", "application/ld+json")
 _CACHE = "public, max-age=300"
 
 
@@ -22,16 +21,11 @@ _CACHE = "public, max-age=300"
     "/.well-known/did.json",
     summary="The default issuer's DID document",
     tags=_TAGS,
-    responses=answers(answer_of(DidDocument, media_type=_DID, cacheable=True), also=(406,)),
+    responses=answers(answer_of(DidDocument, media_type=DID_DOCUMENT, cacheable=True), also=(406,)),
 )
 async def default_did(request: Call) -> Answer:
     document = await request.services.issuers.default_did_document()
-    return document_response(
-        request,
-        document,
-        cache_control=_CACHE,
-        available=_DID,
-    )
+    return document_response(request, document, cache_control=_CACHE, available=DID_DOCUMENT)
 
 
 @get(
