@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 from litestar.types import Receive, Scope, Send
+from msgspec import json
 
-__all__ = ["PUBLIC", "Answer", "StreamedAnswer"]
+__all__ = ["NO_STORE", "PUBLIC", "Answer", "StreamedAnswer", "json_answer"]
 
 PUBLIC: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -19,6 +20,9 @@ PUBLIC: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Header fields of public answers, which a page of any origin may read."""
+
+NO_STORE: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-store"})
+"""The header field of an answer that is for one caller, or for one moment."""
 
 
 class Answer:
@@ -49,6 +53,11 @@ class Answer:
     def to_asgi_response(self, **_: object) -> Answer:
         """Return the answer itself: Litestar asks for this what an exception handler returns."""
         return self
+
+
+def json_answer(value: object, *, status_code: int = 200) -> Answer:
+    """Return an answer with the value as JSON, which no cache may store."""
+    return Answer(json.encode(value), media_type="application/json", status_code=status_code, headers=NO_STORE)
 
 
 class StreamedAnswer(Answer):

@@ -11,7 +11,7 @@ from msgspec import json
 
 from lapel.domain.json import JsonObject
 from lapel.errors import NotFound
-from lapel.http.answer import PUBLIC, Answer
+from lapel.http.answer import NO_STORE, PUBLIC, Answer
 from lapel.http.call import Call
 from lapel.http.compression import GZIPPED, accepts_gzip, gzip, is_compressible, is_worth_it, vary_too
 from lapel.http.negotiation import HTML, choose
@@ -108,7 +108,7 @@ def page_response(request: Call, page: bytes) -> Answer:
 
 def changed(content: bytes, *, version: int) -> Answer:
     """Answer 200 with the changed resource, and its ETag for the next change."""
-    headers = {"etag": etag_of(content, version=version), "cache-control": "no-store"}
+    headers = {"etag": etag_of(content, version=version), **NO_STORE}
     return Answer(content, media_type=JSON_LD[1], headers=headers)
 
 
@@ -116,7 +116,7 @@ def created(
     content: bytes, *, location: str, media_type: str = "application/json", version: int | None = None
 ) -> Answer:
     """Answer 201 with the new resource, its Location and, if it has versions, its ETag for the first change."""
-    headers = {"location": location, "cache-control": "no-store"}
+    headers = {"location": location, **NO_STORE}
     if version is not None:
         headers["etag"] = etag_of(content, version=version)
     return Answer(content, status_code=201, media_type=media_type, headers=headers)

@@ -19,7 +19,7 @@ from msgspec import Struct, ValidationError, convert, json
 from lapel.domain.identifiers import parse_id
 from lapel.domain.text import check_text
 from lapel.errors import InvalidInput, NotFound
-from lapel.http.answer import Answer
+from lapel.http.answer import NO_STORE, Answer
 from lapel.http.call import Call, only_queries
 from lapel.http.compression import with_gzip
 from lapel.http.errors import BadCursor, MalformedRequest
@@ -204,7 +204,7 @@ def list_response(
         keep: query parameters that the next page's URL repeats.
     """
     next_url: str | None = None
-    answer = dict(headers or {"cache-control": "no-store"})
+    answer = dict(headers or NO_STORE)
     if page.next is not None:
         query = {name: value for name in keep if (value := request.query_params.get(name)) is not None}
         cursor = encode_cursor(page.next, page.key, of=_list_of(request, keep))

@@ -27,7 +27,7 @@ from lapel.errors import (
     Unavailable,
     Unsupported,
 )
-from lapel.http.answer import PUBLIC, Answer
+from lapel.http.answer import NO_STORE, PUBLIC, Answer
 from lapel.http.errors import (
     AddressTooLong,
     EmptyBody,
@@ -190,7 +190,7 @@ def title_of(kind: type[LapelError]) -> str:
 
 def _headers(error: LapelError) -> dict[str, str]:
     # A problem document contains no secret, and a page of another origin must be able to read why it failed.
-    headers = {**PUBLIC, "cache-control": "no-store"}
+    headers = {**PUBLIC, **NO_STORE}
     if isinstance(error, Unauthorized):
         reason = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
         headers["www-authenticate"] = f'Bearer realm="lapel"{reason}'

@@ -10,7 +10,7 @@ from litestar.types import ExceptionHandlersMap
 from msgspec import json
 
 from lapel.errors import FieldError, InvalidInput, LapelError, Unsupported
-from lapel.http.answer import Answer
+from lapel.http.answer import NO_STORE, Answer
 from lapel.http.problems import PROBLEM_MEDIA_TYPE, request_id
 from lapel.services.vc_api.problem_details import details_of_error, type_of_error
 
@@ -32,7 +32,7 @@ def _on_invalid_request(request: Request[object, object, State], error: LapelErr
         "errors": details,
         "request_id": request_id(request.scope),
     }
-    headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
+    headers = {"access-control-allow-origin": "*", **NO_STORE}
     return Answer(json.encode(problem), status_code=400, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
 
 

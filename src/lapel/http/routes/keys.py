@@ -10,7 +10,7 @@ from lapel.domain.access import Scope
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.signing_key import KeyState, SigningKey
 from lapel.errors import FieldError, InvalidInput
-from lapel.http.answer import Answer
+from lapel.http.answer import Answer, json_answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id, path_issuer
 from lapel.http.documents import created, public_response
@@ -25,7 +25,6 @@ __all__ = ["HANDLERS"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Issuers"]
-_NO_STORE = {"cache-control": "no-store"}
 
 
 @get(
@@ -49,11 +48,7 @@ async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[s
 async def list_keys(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await path_issuer(request, issuer_id)
     keys = await request.services.signing_keys.of_issuer(request.principal, issuer)
-    return Answer(
-        json.encode(SigningKeyList([_item(request, key) for key in keys])),
-        media_type="application/json",
-        headers=_NO_STORE,
-    )
+    return json_answer(SigningKeyList([_item(request, key) for key in keys]))
 
 
 async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
@@ -114,7 +109,7 @@ async def change_key_state(
 
 
 def _changed(request: Call, key: SigningKey) -> Answer:
-    return Answer(json.encode(_item(request, key)), media_type="application/json", headers=_NO_STORE)
+    return json_answer(_item(request, key))
 
 
 def _item(request: Call, key: SigningKey) -> SigningKeyItem:
