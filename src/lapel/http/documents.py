@@ -18,6 +18,7 @@ from lapel.http.negotiation import HTML, choose
 
 __all__ = [
     "DID_DOCUMENT",
+    "FIVE_MINUTES",
     "JSON_LD",
     "NO_VERSION",
     "changed",
@@ -34,6 +35,9 @@ JSON_LD = ("application/ld+json", "application/json")
 
 DID_DOCUMENT = ("application/did+json", "application/did+ld+json", *reversed(JSON_LD))
 """The media types under which DID documents are served (DID 1.0, 6)."""
+
+FIVE_MINUTES = "public, max-age=300"
+"""The Cache-Control of public documents that may change."""
 
 NO_VERSION = 0
 """No resource is ever at this version: expecting it answers 412, after 401, 403, 404 and 422 (RFC 9110, 13.2.1)."""

@@ -16,6 +16,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call, path_issuer
 from lapel.http.documents import (
     DID_DOCUMENT,
+    FIVE_MINUTES,
     JSON_LD,
     changed,
     created,
@@ -37,7 +38,6 @@ from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["HANDLERS"]
 
-_CACHE = "public, max-age=300"
 _TAGS = ["Issuers"]
 
 
@@ -114,7 +114,7 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
         newest = await request.services.achievements.page_of_issuer(issuer.id, limit=MAX_PAGE_SIZE)
         more = newest.next is not None
         return page_response(request, request.services.pages.issuer(issuer, document, newest.items, more=more))
-    return document_response(request, document, cache_control=_CACHE, version=issuer.version)
+    return document_response(request, document, cache_control=FIVE_MINUTES, version=issuer.version)
 
 
 @patch(
@@ -175,7 +175,7 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
 )
 async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.did_document(await path_issuer(request, issuer_id))
-    return document_response(request, document, cache_control=_CACHE, available=DID_DOCUMENT)
+    return document_response(request, document, cache_control=FIVE_MINUTES, available=DID_DOCUMENT)
 
 
 async def _expected(request: Call, issuer_id: UUID) -> int | None:

@@ -13,7 +13,7 @@ from lapel.errors import FieldError, InvalidInput
 from lapel.http.answer import Answer, json_answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id, path_issuer
-from lapel.http.documents import created, public_response
+from lapel.http.documents import FIVE_MINUTES, created, public_response
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.services.answers import SigningKeyItem, SigningKeyList
@@ -23,7 +23,6 @@ from lapel.services.requests import NewKeyState, NewSigningKey
 
 __all__ = ["HANDLERS"]
 
-_CACHE = "public, max-age=300"
 _TAGS = ["Issuers"]
 
 
@@ -35,7 +34,9 @@ _TAGS = ["Issuers"]
 )
 async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.key_document(await path_issuer(request, issuer_id), path_id(key_id))
-    return public_response(request, json.encode(document), media_type="application/jwk+json", cache_control=_CACHE)
+    return public_response(
+        request, json.encode(document), media_type="application/jwk+json", cache_control=FIVE_MINUTES
+    )
 
 
 @get(

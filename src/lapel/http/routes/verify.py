@@ -13,7 +13,7 @@ from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput
 from lapel.http.answer import NO_STORE, PUBLIC, Answer
 from lapel.http.call import Call, only_queries
-from lapel.http.documents import public_response
+from lapel.http.documents import FIVE_MINUTES, public_response
 from lapel.http.limits.verification_limits import count_verification, verification_slot
 from lapel.http.negotiation import HTML, prefers_html
 from lapel.http.openapi.operations import BYTES, answer_of, answers, described
@@ -104,7 +104,7 @@ async def verification_form(request: Call) -> Answer:
         request,
         pages.verification(request.query_params.get("url", "")),
         media_type=HTML,
-        cache_control="public, max-age=300",
+        cache_control=FIVE_MINUTES,
         headers=pages.form_headers,
     )
 

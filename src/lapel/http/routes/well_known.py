@@ -7,14 +7,13 @@ from msgspec import json
 
 from lapel.http.answer import Answer
 from lapel.http.call import Call
-from lapel.http.documents import DID_DOCUMENT, document_response, public_response
+from lapel.http.documents import DID_DOCUMENT, FIVE_MINUTES, document_response, public_response
 from lapel.http.openapi.operations import answer_of, answers
 from lapel.services.documents import DidDocument, JsonWebKeySet
 
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Issuers"]
-_CACHE = "public, max-age=300"
 
 
 @get(
@@ -25,7 +24,7 @@ _CACHE = "public, max-age=300"
 )
 async def default_did(request: Call) -> Answer:
     document = await request.services.issuers.default_did_document()
-    return document_response(request, document, cache_control=_CACHE, available=DID_DOCUMENT)
+    return document_response(request, document, cache_control=FIVE_MINUTES, available=DID_DOCUMENT)
 
 
 @get(
@@ -36,7 +35,9 @@ async def default_did(request: Call) -> Answer:
 )
 async def default_jwks(request: Call) -> Answer:
     keys = await request.services.issuers.jwks()
-    return public_response(request, json.encode(keys), media_type="application/jwk-set+json", cache_control=_CACHE)
+    return public_response(
+        request, json.encode(keys), media_type="application/jwk-set+json", cache_control=FIVE_MINUTES
+    )
 
 
 HANDLERS = (default_did, default_jwks)
