@@ -34,8 +34,6 @@ _MAX_BYTES: Final = 64 * 1024
 
 VerifyText: TypeAlias = Callable[[str], Awaitable[Report]]
 
-"""The type of a request's ``endorsement``."""
-
 
 @dataclass(slots=True)
 class EndorsementsOfRequest:
