@@ -73,10 +73,6 @@ class Renditions:
         self._addresses = addresses
         self._images = images
 
-    async def credential_document(self, credential_id: UUID) -> JsonObject:
-        """Return the credential's content, see `credential_content`. Raises NotFound."""
-        return credential_content(await self._store.read().credentials.get(credential_id))
-
     # --- Open Badges 2.0 ---
 
     async def v2_issuer(self, issuer_id: UUID) -> JsonObject:
