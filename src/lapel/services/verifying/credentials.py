@@ -122,10 +122,7 @@ class CredentialVerification:
 
     async def _proofs(self, credential: JsonObject, findings: Findings) -> ProofResult:
         bare = data_integrity.unsecured(credential)
-        contexts = self._maker.contexts
-        findings.add(
-            await offload_if_large(credential, check_contexts, credential, contexts=contexts, signed_as_json=False)
-        )
+        findings.add(await self._linked_data.check_contexts(credential))
         findings.add(await self._linked_data.check(bare))
         findings.add(*await offload_if_large(credential, check_schema, credential))
         return await check_proofs(
