@@ -30,6 +30,8 @@ CACHE_SECONDS = 3600
 _ERASURE_CHECK_INTERVAL = 0.5
 _ERASURE_CHECK_TIMEOUT = 0.25  # seconds that a request waits for the check when the database hangs
 
+_MAX_BYTES = 64 * 1024 * 1024  # memory that all documents may take
+_MAX_DOCUMENT_BYTES = _MAX_BYTES // 16
 _ENTRY_BYTES = 1500  # memory that an entry takes beside its content
 
 
@@ -106,7 +108,6 @@ class DocumentCache:
     """The most recently used documents.
 
     Args:
-        max_bytes: how much memory they may take.
         seconds: a monotonic clock.
         last_erasure: returns a value that changes with every erasure of a recipient, by whatever process.
         on_clear: called when the cache is cleared.
@@ -115,13 +116,11 @@ class DocumentCache:
     def __init__(
         self,
         *,
-        max_bytes: int = 64 * 1024 * 1024,
         seconds: Callable[[], float] = time.monotonic,
         last_erasure: Callable[[], Awaitable[bytes | None]] | None = None,
         on_clear: Callable[[], None] = lambda: None,
     ) -> None:
-        self._cache: LRUCache[Hashable, CachedDocument] = LRUCache(max_bytes, getsizeof=lambda entry: entry.weight)
-        self._max_document_bytes = max_bytes // 16
+        self._cache: LRUCache[Hashable, CachedDocument] = LRUCache(_MAX_BYTES, getsizeof=lambda entry: entry.weight)
         self._seconds = seconds
         self._read_last_erasure = last_erasure
         self._on_clear = on_clear
@@ -153,7 +152,7 @@ class DocumentCache:
             raise
         document.expires_at = self._seconds() + CACHE_SECONDS
         # A document that was read before an erasure must not be cached after it.
-        if len(document.content) <= self._max_document_bytes and generation == self._generation:
+        if len(document.content) <= _MAX_DOCUMENT_BYTES and generation == self._generation:
             self._cache[key] = document
         return document
 
