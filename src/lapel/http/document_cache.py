@@ -108,17 +108,17 @@ class DocumentCache:
     """The most recently used documents.
 
     Args:
-        seconds: a monotonic clock.
         last_erasure: returns a value that changes with every erasure of a recipient, by whatever process.
         on_clear: called when the cache is cleared.
+        seconds: a monotonic clock.
     """
 
     def __init__(
         self,
         *,
+        last_erasure: Callable[[], Awaitable[bytes | None]],
+        on_clear: Callable[[], None],
         seconds: Callable[[], float] = time.monotonic,
-        last_erasure: Callable[[], Awaitable[bytes | None]] | None = None,
-        on_clear: Callable[[], None] = lambda: None,
     ) -> None:
         self._cache: LRUCache[Hashable, CachedDocument] = LRUCache(_MAX_BYTES, getsizeof=lambda entry: entry.weight)
         self._seconds = seconds
@@ -127,7 +127,7 @@ class DocumentCache:
         self._generation = 0  # how often it was cleared
         self._last_erasure: bytes | None = None
         self._check: asyncio.Task[None] | None = None
-        self._next_check = float("inf") if last_erasure is None else 0.0
+        self._next_check = 0.0
 
     async def get(self, key: Hashable, load: Callable[[], Awaitable[Document]]) -> Document:
         """Return the cached document under `key`, or load it with `load`; raises what that raises.
@@ -171,7 +171,6 @@ class DocumentCache:
         self._next_check = self._seconds() + _ERASURE_CHECK_INTERVAL
 
     async def _compare_last_erasure(self) -> None:
-        assert self._read_last_erasure is not None
         with contextlib.suppress(LapelError):  # the database is away: the cached documents are served
             last_erasure = await self._read_last_erasure()
             if last_erasure != self._last_erasure:

@@ -125,22 +125,22 @@ def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -
     )
 
 
-def problem_answer(error: LapelError, scope: Scope, *, base: str, pages: Pages | None) -> Answer:
+def problem_answer(error: LapelError, scope: Scope, *, base: str, pages: Pages) -> Answer:
     """Answer the request with `problem_of` the error, as a page if the client prefers HTML.
 
     Args:
         base: this server's public URL.
-        pages: renders the page; without it there is none.
+        pages: renders the page.
     """
     problem = problem_of(error, base=base, request_id=request_id(scope))
     content, media_type, headers = json.encode(problem), PROBLEM_MEDIA_TYPE, _headers(error)
-    if pages is not None and prefers_html(field_lines(scope, b"accept"), PROBLEM_MEDIA_TYPE, "application/json", HTML):
+    if prefers_html(field_lines(scope, b"accept"), PROBLEM_MEDIA_TYPE, "application/json", HTML):
         content, media_type = pages.problem(problem), HTML
         headers |= {**pages.headers, "vary": "Accept"}
     return Answer(content, status_code=problem.status, media_type=media_type, headers=headers)
 
 
-def problem_handlers(public_url: str, *, pages: Pages | None = None) -> ExceptionHandlersMap:
+def problem_handlers(public_url: str, *, pages: Pages) -> ExceptionHandlersMap:
     """Return Litestar's exception handlers, which answer every exception with a problem document.
 
     Args:

@@ -181,9 +181,7 @@ async def follow_links(
     return Badge(assertion=assertion, badge_class=badge_class, issuer=issuer), check
 
 
-async def check_badge_class(
-    value: JsonValue, documents: Documents, *, signed: bool = False
-) -> tuple[JsonObject, Check]:
+async def check_badge_class(value: JsonValue, documents: Documents, *, signed: bool) -> tuple[JsonObject, Check]:
     """Return the badge class that ``badge`` links or embeds, and its check.
 
     Args:
