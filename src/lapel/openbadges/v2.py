@@ -17,7 +17,7 @@ from lapel.domain.credential import CredentialStatus, Withdrawn
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import NotFound
-from lapel.openbadges.achievement import achievement_image
+from lapel.openbadges.achievement import achievement_image, criteria_of
 from lapel.openbadges.contexts import OPEN_BADGES_V2
 from lapel.openbadges.identity import RecipientType
 from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object, stored_object
@@ -103,11 +103,6 @@ def badge_class(
         NoVersion2Form: the issuer has no e-mail address.
     """
     require_email(issuer)
-    criteria: dict[str, JsonValue] = {"type": "Criteria"}
-    if achievement.criteria_id is not None:
-        criteria["id"] = achievement.criteria_id
-    if achievement.criteria_narrative is not None:
-        criteria["narrative"] = achievement.criteria_narrative
     members: dict[str, JsonValue] = {
         "@context": OPEN_BADGES_V2,
         "type": "BadgeClass",
@@ -115,7 +110,7 @@ def badge_class(
         "name": achievement.name,
         "description": achievement.description,
         "image": _image(achievement_image(achievement, addresses), achievement.details),
-        "criteria": criteria,
+        "criteria": {"type": "Criteria", **criteria_of(achievement)},
         "issuer": addresses.v2_issuer(issuer.id),
     }
     if achievement.tags:
