@@ -51,7 +51,7 @@ class NoVersion2Form(NotFound):
 
 
 def issuer_profile(
-    issuer: Issuer, addresses: Addresses, *, keys: Sequence[UUID] = (), endorsements: Sequence[str] = ()
+    issuer: Issuer, addresses: Addresses, *, keys: Sequence[UUID], endorsements: Sequence[str]
 ) -> JsonObject:
     """Return the OB 2.0 Profile of an issuer.
 
