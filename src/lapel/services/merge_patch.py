@@ -14,13 +14,13 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput
 from lapel.openbadges import profile_checks
 from lapel.openbadges.arbitrary_objects import extensions
-from lapel.openbadges.problems import Problems
+from lapel.openbadges.problems import Problems, pointer_step
 from lapel.openbadges.shapes import OwnImage
 from lapel.openbadges.stored_members import EXTENSIONS, IMAGE
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.images import Images
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewAchievement, NewIssuer
-from lapel.services.shape_reading import pointer_step, read_shape
+from lapel.services.shape_reading import read_shape
 
 __all__ = ["ResolvedMembers", "merge_patch", "patched_member", "resolve_members", "set_image_and_extensions"]
 

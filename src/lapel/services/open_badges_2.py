@@ -17,14 +17,14 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Store
 from lapel.errors import InvalidInput
 from lapel.openbadges import v2_shapes
-from lapel.openbadges.problems import Problems
+from lapel.openbadges.problems import Problems, pointer_step
 from lapel.openbadges.shapes import Alignment, Criteria, Evidence, ImageReference, OwnImage, Related, TypeName
 from lapel.services.achievements import Achievements
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import ArbitraryObject, NewAchievement, NewCredential, NewIssuer, RecipientInput
-from lapel.services.shape_reading import pointer_step, read_shape
+from lapel.services.shape_reading import read_shape
 
 __all__ = ["OpenBadges2"]
 

@@ -12,9 +12,9 @@ from msgspec import Struct, ValidationError, convert, inspect, structs
 
 from lapel.domain.json import JsonObject
 from lapel.errors import FieldError, InvalidInput
-from lapel.openbadges.problems import and_more
+from lapel.openbadges.problems import and_more, pointer_step
 
-__all__ = ["pointer_step", "read_shape", "shape_error"]
+__all__ = ["read_shape", "shape_error"]
 
 Shape = TypeVar("Shape")
 
@@ -135,11 +135,6 @@ def _alternatives(hint: object) -> Iterator[object]:
             yield from _alternatives(each)
     else:
         yield hint
-
-
-def pointer_step(name: str) -> str:
-    """Return a member's name as it is written in a JSON Pointer (RFC 6901, 3)."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _field_error(message: str, hint: object, pointer: str) -> FieldError:
