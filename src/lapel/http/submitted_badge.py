@@ -11,6 +11,7 @@ from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.forms import read_form
+from lapel.openbadges.problems import pointer_step
 from lapel.openbadges.syntax import MAX_ADDRESS_LENGTH
 from lapel.services.requests import VerificationByAddress
 
@@ -81,7 +82,8 @@ async def _read_form_badge(request: Call) -> SubmittedBadge:
         detail = "is not a field of this form; there are file, text, url and recipient"
         name = unknown[0][:80]
         raise InvalidInput(
-            f"{name or 'A field without a name'} {detail}.", errors=[FieldError(f"/{name}", detail, "unknown_member")]
+            f"{name or 'A field without a name'} {detail}.",
+            errors=[FieldError(f"/{pointer_step(name)}", detail, "unknown_member")],
         )
     file, text, url = form.get("file", b""), _text(form, "text"), _text(form, "url")
     recipient = _recipient(request, _text(form, "recipient"))

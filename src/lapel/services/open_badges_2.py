@@ -109,7 +109,7 @@ class OpenBadges2:
         given, extensions = _read(_with_rfc_3339_times(document), v2_shapes.Assertion, "Assertion")
         problems = Problems()
         for name in extensions or ():
-            problems.add(f"/{name}", "cannot be signed: give it to the badge class", "not_allowed")
+            problems.add(f"/{pointer_step(name)}", "cannot be signed: give it to the badge class", "not_allowed")
         if given.recipient.type not in _RECIPIENT_TYPES:
             problems.add("/recipient/type", f"must be one of {', '.join(_RECIPIENT_TYPES)}", "not_allowed")
         achievement_id = await self._awardable(principal, problems, self._linked(given.badge, "/v2/badge-classes"))
