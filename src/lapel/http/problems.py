@@ -51,7 +51,6 @@ __all__ = [
     "problem_handlers",
     "problem_of",
     "request_id",
-    "status_of",
     "status_of_kind",
     "title_of",
 ]
@@ -86,7 +85,7 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
 )
 
 
-def status_of(error: LapelError) -> int:
+def _status_of(error: LapelError) -> int:
     """Return the HTTP status of `error`.
 
     A body that cannot be parsed is 400; one that can, but has wrong members, is 422 (RFC 9110, 15.5.21).
@@ -116,7 +115,7 @@ def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -
     return ProblemDocument(
         type=f"{base}/docs/errors#{error.code}",
         title=title_of(type(error)),
-        status=status_of(error),
+        status=_status_of(error),
         detail=error.detail,
         code=error.code,
         hint=error.hint,
@@ -151,7 +150,7 @@ def problem_handlers(public_url: str, *, pages: Pages) -> ExceptionHandlersMap:
         return problem_answer(error, request.scope, base=public_url, pages=pages)
 
     def on_lapel_error(request: _AnyRequest, error: LapelError) -> Answer:
-        status = status_of(error)
+        status = _status_of(error)
         if status == 500:
             # The text may contain what only the operator should see; it is logged under the request's id.
             _log.error("request_failed", exc_info=error)

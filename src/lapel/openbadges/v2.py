@@ -25,7 +25,6 @@ from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object, sto
 __all__ = [
     "NoVersion2Form",
     "assertion",
-    "assertion_image",
     "badge_class",
     "cryptographic_key",
     "endorsement",
@@ -168,7 +167,7 @@ def assertion(
         "id": addresses.v2_assertion(credential_id),
         "recipient": _recipient(subject),
         "badge": addresses.v2_badge_class(achievement_id),
-        "image": assertion_image(credential_id, addresses),
+        "image": f"{addresses.v2_assertion(credential_id)}/image",
         "issuedOn": _issued_on(document, postdated=postdated),
         "expires": _whole_seconds(document.get("validUntil")),
         "narrative": subject.get("narrative"),
@@ -237,11 +236,6 @@ def cryptographic_key(issuer: Issuer, key_id: UUID, pem: str, addresses: Address
         "owner": addresses.v2_issuer(issuer.id),
         "publicKeyPem": pem,
     }
-
-
-def assertion_image(credential_id: UUID, addresses: Addresses) -> str:
-    """Return the URL of the image in which the hosted assertion is baked."""
-    return f"{addresses.v2_assertion(credential_id)}/image"
 
 
 def withdrawn_assertion(withdrawn: Withdrawn, addresses: Addresses) -> JsonObject:
