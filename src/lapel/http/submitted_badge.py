@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from lapel.credentials.strict_json import read_object
-from lapel.errors import FieldError, InvalidInput, LapelError
+from lapel.errors import FieldError, InvalidInput, LapelError, pointer_step
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.forms import read_form
-from lapel.openbadges.problems import pointer_step
 from lapel.openbadges.syntax import MAX_ADDRESS_LENGTH
 from lapel.services.requests import VerificationByAddress
 

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from lapel.domain.json import JsonValue
-from lapel.openbadges.problems import Problems, has_control_characters, pointer_step
+from lapel.errors import pointer_step
+from lapel.openbadges.problems import Problems, has_control_characters
 from lapel.openbadges.syntax import iri_problem, url_problem
 
 __all__ = ["arbitrary_object", "extensions"]

@@ -9,7 +9,7 @@ from typing import Final
 from lapel.domain.text import check_text
 from lapel.errors import FieldError, InvalidInput, LapelError
 
-__all__ = ["LONG", "SHORT", "Problems", "and_more", "error_at", "has_control_characters", "pointer_step"]
+__all__ = ["LONG", "SHORT", "Problems", "and_more", "error_at", "has_control_characters"]
 
 SHORT: Final = 10_000
 """The maximum length of a name or another short text, in characters."""
@@ -24,11 +24,6 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]").se
 def has_control_characters(text: str) -> bool:
     """Return whether the text has characters that implementations canonicalise differently, so it cannot be signed."""
     return _CONTROL(text) is not None
-
-
-def pointer_step(name: str) -> str:
-    """Return a member's name as it is written in a JSON Pointer (RFC 6901, 3)."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 class Problems:

@@ -11,10 +11,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from lapel.domain.access import Principal
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.errors import InvalidInput
+from lapel.errors import InvalidInput, pointer_step
 from lapel.openbadges import profile_checks
 from lapel.openbadges.arbitrary_objects import extensions
-from lapel.openbadges.problems import Problems, pointer_step
+from lapel.openbadges.problems import Problems
 from lapel.openbadges.shapes import OwnImage
 from lapel.openbadges.stored_members import EXTENSIONS, IMAGE
 from lapel.services.endorsing.endorsements import Endorsements

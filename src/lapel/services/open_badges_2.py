@@ -15,9 +15,9 @@ from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Store
-from lapel.errors import InvalidInput
+from lapel.errors import InvalidInput, pointer_step
 from lapel.openbadges import v2_shapes
-from lapel.openbadges.problems import Problems, pointer_step
+from lapel.openbadges.problems import Problems
 from lapel.openbadges.shapes import Alignment, Criteria, Evidence, ImageReference, OwnImage, Related, TypeName
 from lapel.services.achievements import Achievements
 from lapel.services.issuer_choice import choose_issuer

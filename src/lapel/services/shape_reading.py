@@ -11,8 +11,8 @@ from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 from msgspec import Struct, ValidationError, convert, inspect, structs
 
 from lapel.domain.json import JsonObject
-from lapel.errors import FieldError, InvalidInput
-from lapel.openbadges.problems import and_more, pointer_step
+from lapel.errors import FieldError, InvalidInput, pointer_step
+from lapel.openbadges.problems import and_more
 
 __all__ = ["read_shape", "shape_error"]
 

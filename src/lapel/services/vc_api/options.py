@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from lapel.domain.json import JsonObject
-from lapel.errors import FieldError, InvalidInput
-from lapel.openbadges.problems import pointer_step
+from lapel.errors import FieldError, InvalidInput, pointer_step
 
 __all__ = ["check_names", "flag", "member", "options_of", "text"]
 

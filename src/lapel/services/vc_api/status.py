@@ -14,8 +14,8 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Store
 from lapel.domain.status_list import StatusPurpose
-from lapel.errors import InvalidInput, NotFound
-from lapel.openbadges.problems import Problems, pointer_step
+from lapel.errors import InvalidInput, NotFound, pointer_step
+from lapel.openbadges.problems import Problems
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.status import Statuses
 from lapel.services.vc_api.credential_ids import digest_of
