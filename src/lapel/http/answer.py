@@ -51,7 +51,7 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
     def to_asgi_response(self, **_: object) -> Answer:
-        """Return the answer itself: Litestar asks for this what an exception handler returns."""
+        """Return the answer itself, to Litestar, which calls this on what an exception handler returns."""
         return self
 
 
