@@ -55,7 +55,7 @@ _VERIFIES = answers(answer_of(VcResult, headers=_LIMITS), usual=False, also=(408
 )
 
 
-def _writes(model: type[Struct], *, status: int, also: Sequence[Also] = ()) -> dict[int, ResponseSpec]:
+def _writes(model: type[Struct], *, status: int, also: Sequence[Also]) -> dict[int, ResponseSpec]:
     """Describe the answers of a guarded route; here everything that is wrong with a body is a 400."""
     described_answers = (
         answers(answer_of(model, status=status), guarded=True, writes=True, also=also) | _INVALID_REQUEST
