@@ -19,8 +19,8 @@ from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database
 from lapel.domain.addresses import PUBLIC_URL_FACT
-from lapel.domain.clock import Clock, system_clock
-from lapel.domain.identifiers import IdSource, uuid7_source
+from lapel.domain.clock import system_clock
+from lapel.domain.identifiers import uuid7_source
 from lapel.errors import Conflict
 from lapel.fetching.caching import CachingFetcher
 from lapel.from_settings import database_settings_of, master_key_of
@@ -203,8 +203,6 @@ def build(
     serves: bool = False,
     make: bool = True,
     patience: float | None = None,
-    clock: Clock = system_clock,
-    new_id: IdSource | None = None,
     database: Database | None = None,
     master_key: StoredMasterKey | None = None,
     peers: Peers | None = None,
@@ -226,8 +224,8 @@ def build(
         settings,
         database=database,
         master_key=master_key.key,
-        clock=clock,
-        new_id=new_id or uuid7_source(),
+        clock=system_clock,
+        new_id=uuid7_source(),
         peers=peers,
     )
     return Application(

@@ -26,6 +26,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Unsupported",
+    "pointer_step",
 ]
 
 
@@ -42,6 +43,11 @@ class FieldError:
     pointer: str
     detail: str
     code: str = "invalid"
+
+
+def pointer_step(name: str) -> str:
+    """Return a member's name as it is written in a JSON Pointer (RFC 6901, 3)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 class LapelError(Exception):

@@ -1,7 +1,7 @@
 """Structured logs: one pipeline for Lapel's own lines and those of uvicorn, Alembic and every other library.
 
-A line has an event and fields. A request's id, bound with `request_log_context`, is on every line that is written
-while the request is handled. Whatever looks like a secret is masked, wherever it comes from.
+A line has an event and fields. A request's id, which `lapel.http.frame` binds, is on every line that is written while
+the request is handled. Whatever looks like a secret is masked, wherever it comes from.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 from typing import IO, Final, Literal
@@ -22,7 +22,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from lapel.errors import LapelError
 
-__all__ = ["AccessLog", "configure_logging", "mask_secrets", "reason_of", "request_log_context"]
+__all__ = ["AccessLog", "configure_logging", "mask_secrets", "reason_of"]
 
 _MASK: Final = "***"
 _SECRET_NAMES = re.compile(
@@ -209,11 +209,6 @@ class _AccessLine(msgspec.Struct, frozen=True):
     logger: str
     level: str
     timestamp: datetime
-
-
-def request_log_context(*, request_id: str) -> AbstractContextManager[None]:
-    """Return a context in which every log line of this task, and of tasks that it starts, carries the request's id."""
-    return structlog.contextvars.bound_contextvars(request_id=request_id)
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:

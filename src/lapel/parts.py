@@ -68,7 +68,7 @@ class Parts:
     """Builds every part of one application. Nothing is connected yet.
 
     Args:
-        peers: the processes that serve together with this one, if there are others.
+        peers: the processes that serve together with this one; None if there are no others.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Parts:
         master_key: MasterKey,
         clock: Clock,
         new_id: IdSource,
-        peers: Peers | None = None,
+        peers: Peers | None,
     ) -> None:
         self.settings = settings
         self.store = database

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lapel.config import Settings, load_settings
 from lapel.credentials.jsonld import Contexts, GeneralPath
-from lapel.domain.clock import Clock, system_clock
+from lapel.domain.clock import system_clock
 from lapel.fetching.caching import CachingFetcher
 from lapel.fetching.lazy import LazyFetcher
 from lapel.logs import configure_logging
@@ -42,11 +42,11 @@ def start_settings(
 
 
 @contextlib.asynccontextmanager
-async def open_verifying(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[Verifying]:
+async def open_verifying(settings: Settings) -> AsyncIterator[Verifying]:
     """Open a verifier that has no server or database: everything that is not in the badge is fetched."""
     contexts = contexts_of(settings)
     async with fetcher_of(settings) as fetcher, GeneralPath(contexts) as general_path:
-        yield Verifying(fetcher=fetcher, clock=clock, contexts=contexts, general_path=general_path)
+        yield Verifying(fetcher=fetcher, clock=system_clock, contexts=contexts, general_path=general_path)
 
 
 def contexts_of(settings: Settings) -> Contexts:

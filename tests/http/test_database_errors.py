@@ -7,8 +7,10 @@ from litestar import Litestar, get
 from litestar.testing import TestClient
 
 from lapel.database import errors
+from lapel.domain.addresses import Addresses
 from lapel.errors import Unavailable
 from lapel.http.problems import problem_handlers
+from lapel.web.site import Site
 
 KINDS: dict[str, type[errors.DatabaseError]] = {
     kind.__name__: kind
@@ -45,6 +47,8 @@ OTHERS = {
 }
 """What is not a question of a moment; all the rest is 503."""
 WHERE = "db.internal.example"
+BASE = "https://badges.example"
+HANDLERS = problem_handlers(BASE, pages=Site(Addresses(BASE)))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -53,7 +57,7 @@ def test_what_passes_is_a_503_that_says_when_to_come_back_and_the_rest_is_what_i
     async def fail() -> None:
         raise KINDS[name](f"The host is {WHERE}.")
 
-    with TestClient(Litestar([fail], exception_handlers=problem_handlers("https://badges.example"))) as client:
+    with TestClient(Litestar([fail], exception_handlers=HANDLERS)) as client:
         response = client.get("/")
     problem = response.json()
     assert response.status_code == problem["status"] == OTHERS.get(name, 503)

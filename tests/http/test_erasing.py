@@ -163,7 +163,11 @@ def test_what_another_process_has_erased_is_soon_forgotten_here(server: LiveServ
 
 
 async def test_a_document_that_was_read_before_an_erasure_is_not_kept_after_it() -> None:
-    kept, reading, erased = DocumentCache(), asyncio.Event(), asyncio.Event()
+    async def none_yet() -> None:
+        return None
+
+    kept = DocumentCache(last_erasure=none_yet, on_clear=lambda: None)
+    reading, erased = asyncio.Event(), asyncio.Event()
 
     async def slowly() -> CachedDocument:
         reading.set()

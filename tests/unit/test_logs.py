@@ -17,7 +17,7 @@ from lapel.bootstrap import open_database
 from lapel.config import load_settings
 from lapel.database.errors import Deadlock
 from lapel.database.transaction import DatabaseTransaction
-from lapel.logs import AccessLog, configure_logging, request_log_context
+from lapel.logs import AccessLog, configure_logging
 
 Lines = Callable[[], list[dict[str, object]]]
 
@@ -94,10 +94,10 @@ def test_what_is_below_the_level_is_not_written(lines: Lines) -> None:
 
 async def test_the_request_id_is_on_every_line_of_its_task_and_on_no_others(lines: Lines) -> None:
     async def request(number: str) -> None:
-        with request_log_context(request_id=number):
-            await asyncio.sleep(0)
-            structlog.get_logger("lapel").info("ours", for_request=number)
-            logging.getLogger("any.library").info("theirs")
+        structlog.contextvars.bind_contextvars(request_id=number)
+        await asyncio.sleep(0)
+        structlog.get_logger("lapel").info("ours", for_request=number)
+        logging.getLogger("any.library").info("theirs")
 
     await asyncio.gather(request("a"), request("b"))
     structlog.get_logger("lapel").info("after")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
+from lapel.cli.listing import every_item, printable
 from lapel.cli.running import acting_for, run
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Role, Scope, scopes_of
 from lapel.domain.clock import format_timestamp
 from lapel.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from lapel.bootstrap import Application
 
 __all__ = ["app"]
@@ -77,29 +77,21 @@ def list_keys(organisation: OrganisationOption = None) -> None:
     principal = acting_for(parse_organisation(organisation))
 
     async def work(application: Application) -> None:
-        from lapel.services.paging import MAX_PAGE_SIZE
-
-        now = application.services.clock()
-        before: UUID | None = None
-        while True:
-            page = await application.services.api_keys.page(principal, before=before, limit=MAX_PAGE_SIZE)
-            for key in page.items:
-                typer.echo(_line(key, usable=key.usable(now=now)))
-            if page.next is None:
-                return
-            before = page.next
+        services = application.services
+        now = services.clock()
+        async for key in every_item(partial(services.api_keys.page, principal)):
+            typer.echo(_line(key, usable=key.usable(now=now)))
 
     run(work)
 
 
 def _line(key: ApiKey, *, usable: bool) -> str:
     state = "revoked" if key.revoked_at else "usable" if usable else "expired"
-    name = "".join(character if character.isprintable() else "?" for character in key.name)
     expires = f"expires {format_timestamp(key.expires_at)}" if key.expires_at else "never expires"
     created = format_timestamp(key.created_at)
     is_restricted = set(key.scopes) != scopes_of(key.role, key.organisation_id)
     only = f"  (only {', '.join(sorted(key.scopes))})" if is_restricted else ""
-    return f"{key.id}  {key.role.value:<6}  {created:<24}  {expires:<32}  {state:<7}  {name}{only}"
+    return f"{key.id}  {key.role.value:<6}  {created:<24}  {expires:<32}  {state:<7}  {printable(key.name)}{only}"
 
 
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")

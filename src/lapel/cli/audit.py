@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
+from lapel.cli.listing import every_item
 from lapel.cli.running import acting_for, run
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import format_timestamp
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from lapel.bootstrap import Application
 
 __all__ = ["app"]
@@ -38,27 +38,10 @@ def list_entries(
     start, end, principal = parse_time(since), parse_time(until), acting_for(parse_organisation(organisation))
 
     async def work(application: Application) -> None:
-        from lapel.services.paging import MAX_PAGE_SIZE
-
-        before: UUID | None = None
-        remaining = limit
-        while remaining:
-            page = await application.services.audit_log.page(
-                principal,
-                actor=actor,
-                action=action,
-                entity_id=entity_id,
-                since=start,
-                until=end,
-                before=before,
-                limit=min(remaining, MAX_PAGE_SIZE),
-            )
-            for entry in page.items:
-                typer.echo(json.dumps(_object(entry), ensure_ascii=False) if as_json else _line(entry))
-            remaining -= len(page.items)
-            if page.next is None:
-                return
-            before = page.next
+        page = application.services.audit_log.page
+        read_page = partial(page, principal, actor=actor, action=action, entity_id=entity_id, since=start, until=end)
+        async for entry in every_item(read_page, most=limit):
+            typer.echo(json.dumps(_object(entry), ensure_ascii=False) if as_json else _line(entry))
 
     run(work)
 

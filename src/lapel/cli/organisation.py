@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
+from lapel.cli.listing import every_item, printable
 from lapel.cli.running import OPERATOR, run
 from lapel.domain.clock import format_timestamp
 
@@ -35,16 +36,8 @@ def list_organisations() -> None:
     """List every organisation, newest first: id, creation, name."""
 
     async def work(application: Application) -> None:
-        from lapel.services.paging import MAX_PAGE_SIZE
-
-        before: UUID | None = None
-        while True:
-            page = await application.services.organisations.page(OPERATOR, before=before, limit=MAX_PAGE_SIZE)
-            for organisation in page.items:
-                name = "".join(character if character.isprintable() else "?" for character in organisation.name)
-                typer.echo(f"{organisation.id}  {format_timestamp(organisation.created_at):<24}  {name}")
-            if page.next is None:
-                return
-            before = page.next
+        async for organisation in every_item(partial(application.services.organisations.page, OPERATOR)):
+            created = format_timestamp(organisation.created_at)
+            typer.echo(f"{organisation.id}  {created:<24}  {printable(organisation.name)}")
 
     run(work)

@@ -359,10 +359,9 @@ class Settings(OidcSettings, frozen=True):
             warnings.append(
                 "LAPEL_FETCH_ALLOW_LOOPBACK is on: strangers can make this server send requests to its own machine."
             )
-        if self.db_type == "sqlite" and self.database_url is not None:
-            warnings.append("DATABASE_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
-        if self.database_read_url is not None and self.db_type == "sqlite":
-            warnings.append("DATABASE_READ_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
+        for name, url in (("DATABASE_URL", self.database_url), ("DATABASE_READ_URL", self.database_read_url)):
+            if url is not None and self.db_type == "sqlite":
+                warnings.append(f"{name} is set, but DB_TYPE chooses SQLite: the URL is not used.")
         if self.oidc_issuer is None and any(name.startswith("oidc_") for name in self.model_fields_set):
             warnings.append("LAPEL_OIDC_ISSUER is not set: without it the other LAPEL_OIDC settings have no effect.")
         return tuple(warnings)

@@ -54,13 +54,7 @@ SIGNATURE_BYTES: Final = 64
 # --- signing ---
 
 
-def proof_options(
-    document: JsonObject,
-    *,
-    verification_method: str,
-    created: datetime,
-    proof_purpose: str = "assertionMethod",
-) -> dict[str, JsonValue]:
+def proof_options(document: JsonObject, *, verification_method: str, created: datetime) -> dict[str, JsonValue]:
     """Return the proof without its value, with the document's contexts, to be canonicalised and signed (3.2.5).
 
     Args:
@@ -74,7 +68,7 @@ def proof_options(
         "cryptosuite": CRYPTOSUITE,
         "created": format_timestamp(created.replace(microsecond=0)),
         "verificationMethod": verification_method,
-        "proofPurpose": proof_purpose,
+        "proofPurpose": "assertionMethod",
     }
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "jwk_thumbprint",
     "load_public",
     "multikey",
+    "octets_of",
     "public_der",
     "verify",
 ]
@@ -237,20 +238,31 @@ def _load_jwk(jwk: JsonObject) -> PublicKey:
     try:
         match jwk.get("kty"), jwk.get("crv"):
             case "OKP", "Ed25519":
-                return Ed25519PublicKey.from_public_bytes(_octets(jwk, "x"))
+                return Ed25519PublicKey.from_public_bytes(octets_of(jwk, "x"))
             case "EC", ("P-256" | "P-384") as name:
-                x, y = _octets(jwk, "x"), _octets(jwk, "y")
+                x, y = octets_of(jwk, "x"), octets_of(jwk, "y")
                 if not len(x) == len(y) == _size(name):  # RFC 7518, 6.2.1.2: with leading zeros
                     raise InvalidKey(f"A coordinate of {name} has {_size(name)} octets.")
                 return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[name], b"\x04" + x + y)
             case "RSA", _:
-                n, e = (int.from_bytes(_octets(jwk, member), "big") for member in ("n", "e"))
+                n, e = (int.from_bytes(octets_of(jwk, member), "big") for member in ("n", "e"))
                 if n.bit_length() not in _ALLOWED_RSA_BITS:
                     raise UnsupportedKey("RSA keys must have 2048 to 8192 bits.")
                 return _check_allowed(rsa.RSAPublicNumbers(e, n).public_key())
     except ValueError as error:
         raise InvalidKey("This JWK does not hold a valid public key.") from error
     raise UnsupportedKey
+
+
+def octets_of(jwk: JsonObject, member: str) -> bytes:
+    """Return the octets that a member of a JWK has in base64url (RFC 7518, 2). Raises InvalidKey."""
+    value = jwk.get(member)
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_MEMBER_LENGTH:
+        raise InvalidKey(f"This JWK needs `{member}`, a base64url text of reasonable length.")
+    try:
+        return base64url.decode(value)
+    except base64url.InvalidBase64Url as error:
+        raise InvalidKey(f"`{member}` of this JWK is not base64url.") from error
 
 
 def jwk_thumbprint(jwk: JsonObject) -> str:
@@ -367,13 +379,3 @@ def _size(curve: str) -> int:
 
 def _encode_integer(number: int) -> str:
     return base64url.encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
-
-
-def _octets(jwk: JsonObject, member: str) -> bytes:
-    value = jwk.get(member)
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_MEMBER_LENGTH:
-        raise InvalidKey(f"This JWK needs `{member}`, a base64url text of reasonable length.")
-    try:
-        return base64url.decode(value)
-    except base64url.InvalidBase64Url as error:
-        raise InvalidKey(f"`{member}` of this JWK is not base64url.") from error

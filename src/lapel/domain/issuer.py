@@ -27,7 +27,7 @@ class Issuer(Struct, frozen=True, kw_only=True):
     Attributes:
         version: starts at 1 and grows by one with each change.
         did: the issuer's DID where `identity` is a DID method; it never changes.
-        profile: further members of the Profile as they appear on the wire (``officialName``, ``address``, …).
+        profile: further members of the Profile as they appear on the wire (``official``, ``address``, …).
     """
 
     id: UUID

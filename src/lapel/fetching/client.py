@@ -32,8 +32,10 @@ from lapel.fetching.targets import Policy, Target, parse_target
 __all__ = ["GuardedFetcher"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 3
 _NOT_FOUND = frozenset({404, 410})
 _MAX_ERROR_BYTES = 65_536
+_USER_AGENT = ("User-Agent", "Lapel (Open Badges server)")
 _MAX_ETAG_LENGTH = 256
 _LOOKUPS_PER_FETCH = 4
 """Look-up threads for each concurrent fetch: a look-up that was given up still runs for ten seconds and more."""
@@ -54,10 +56,8 @@ class GuardedFetcher:
         timeout: seconds for a whole fetch: queueing, look-up, redirects and body.
         connect_timeout: seconds for each look-up, TCP connection and TLS handshake.
         max_bytes: the largest body that is read.
-        max_redirects: how many redirects are followed; each target is checked like the first.
         concurrency: how many fetches run at once; further ones queue.
         per_host: how many of them may start at the same host, so that a slow host does not delay all others.
-        user_agent: the ``User-Agent`` field.
         resolver: looks names up; by default the operating system's. It is closed with the fetcher.
         ssl_context: the trusted certificates; by default ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else certifi.
     """
@@ -70,10 +70,8 @@ class GuardedFetcher:
         timeout: float = 10.0,
         connect_timeout: float = 3.0,
         max_bytes: int = 2 * 1024 * 1024,
-        max_redirects: int = 3,
         concurrency: int = 16,
         per_host: int = 4,
-        user_agent: str = "Lapel (Open Badges server)",
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
@@ -82,12 +80,10 @@ class GuardedFetcher:
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._max_bytes = max_bytes
-        self._max_redirects = max_redirects
         self._slots = asyncio.Semaphore(concurrency)
         self._per_host = per_host
         # An entry lasts as long as a fetch holds or awaits its semaphore.
         self._host_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        self._user_agent = user_agent
         self._resolver = SystemResolver(threads=_LOOKUPS_PER_FETCH * concurrency) if resolver is None else resolver
         self._ssl_context = httpx.create_ssl_context() if ssl_context is None else ssl_context
 
@@ -118,7 +114,7 @@ class GuardedFetcher:
 
     async def _follow(self, target: Target, accept: str, limit: int) -> Fetched:
         came_from: Target | None = None
-        for _ in range(self._max_redirects + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             self._policy.check_url(target, came_from=came_from)
             addresses = await self._resolve(target)
             self._policy.check_addresses(target, addresses, came_from=came_from)
@@ -126,7 +122,7 @@ class GuardedFetcher:
             if isinstance(result, Fetched):
                 return result
             came_from, target = target, result
-        raise FetchBadRedirect(f"{target.authority} redirects more than {self._max_redirects} times.")
+        raise FetchBadRedirect(f"{target.authority} redirects more than {_MAX_REDIRECTS} times.")
 
     async def _resolve(self, target: Target) -> Sequence[IPAddress]:
         if target.address is not None:
@@ -145,7 +141,7 @@ class GuardedFetcher:
         self, target: Target, addresses: Sequence[IPAddress], accept: str, limit: int
     ) -> Fetched | Target:
         """Return the document at `target`, or the target that it redirects to."""
-        headers = [("Accept", accept), ("Accept-Encoding", "identity"), ("User-Agent", self._user_agent)]
+        headers = [("Accept", accept), ("Accept-Encoding", "identity"), _USER_AGENT]
         try:
             async with get(
                 target,

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 from litestar.types import Receive, Scope, Send
+from msgspec import json
 
-__all__ = ["PUBLIC", "Answer", "StreamedAnswer"]
+__all__ = ["NO_STORE", "PUBLIC", "Answer", "StreamedAnswer", "json_answer"]
 
 PUBLIC: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -19,6 +20,9 @@ PUBLIC: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Header fields of public answers, which a page of any origin may read."""
+
+NO_STORE: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-store"})
+"""The header field of an answer that is for one caller, or for one moment."""
 
 
 class Answer:
@@ -45,6 +49,15 @@ class Answer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+    def to_asgi_response(self, **_: object) -> Answer:
+        """Return the answer itself, to Litestar, which calls this on what an exception handler returns."""
+        return self
+
+
+def json_answer(value: object, *, status_code: int = 200) -> Answer:
+    """Return an answer with the value as JSON, which no cache may store."""
+    return Answer(json.encode(value), media_type="application/json", status_code=status_code, headers=NO_STORE)
 
 
 class StreamedAnswer(Answer):

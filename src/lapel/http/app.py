@@ -70,9 +70,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
 """Every documented route."""
 
 
-def build_app(
-    services: Services, *, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]] | None = None
-) -> ASGIApp:
+def build_app(services: Services, *, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> ASGIApp:
     """Build the ASGI application.
 
     Args:
@@ -84,7 +82,7 @@ def build_app(
         request_class=calls_on(services),
         exception_handlers=problem_handlers(services.addresses.base, pages=services.pages),
         request_max_body_size=services.max_body_bytes,
-        lifespan=[lifespan] if lifespan else [],
+        lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
         state=State(),

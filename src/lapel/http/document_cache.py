@@ -30,6 +30,8 @@ CACHE_SECONDS = 3600
 _ERASURE_CHECK_INTERVAL = 0.5
 _ERASURE_CHECK_TIMEOUT = 0.25  # seconds that a request waits for the check when the database hangs
 
+_MAX_BYTES = 64 * 1024 * 1024  # memory that all documents may take
+_MAX_DOCUMENT_BYTES = _MAX_BYTES // 16
 _ENTRY_BYTES = 1500  # memory that an entry takes beside its content
 
 
@@ -106,29 +108,26 @@ class DocumentCache:
     """The most recently used documents.
 
     Args:
-        max_bytes: how much memory they may take.
-        seconds: a monotonic clock.
         last_erasure: returns a value that changes with every erasure of a recipient, by whatever process.
         on_clear: called when the cache is cleared.
+        seconds: a monotonic clock.
     """
 
     def __init__(
         self,
         *,
-        max_bytes: int = 64 * 1024 * 1024,
+        last_erasure: Callable[[], Awaitable[bytes | None]],
+        on_clear: Callable[[], None],
         seconds: Callable[[], float] = time.monotonic,
-        last_erasure: Callable[[], Awaitable[bytes | None]] | None = None,
-        on_clear: Callable[[], None] = lambda: None,
     ) -> None:
-        self._cache: LRUCache[Hashable, CachedDocument] = LRUCache(max_bytes, getsizeof=lambda entry: entry.weight)
-        self._max_document_bytes = max_bytes // 16
+        self._cache: LRUCache[Hashable, CachedDocument] = LRUCache(_MAX_BYTES, getsizeof=lambda entry: entry.weight)
         self._seconds = seconds
         self._read_last_erasure = last_erasure
         self._on_clear = on_clear
         self._generation = 0  # how often it was cleared
         self._last_erasure: bytes | None = None
         self._check: asyncio.Task[None] | None = None
-        self._next_check = float("inf") if last_erasure is None else 0.0
+        self._next_check = 0.0
 
     async def get(self, key: Hashable, load: Callable[[], Awaitable[Document]]) -> Document:
         """Return the cached document under `key`, or load it with `load`; raises what that raises.
@@ -153,7 +152,7 @@ class DocumentCache:
             raise
         document.expires_at = self._seconds() + CACHE_SECONDS
         # A document that was read before an erasure must not be cached after it.
-        if len(document.content) <= self._max_document_bytes and generation == self._generation:
+        if len(document.content) <= _MAX_DOCUMENT_BYTES and generation == self._generation:
             self._cache[key] = document
         return document
 
@@ -172,7 +171,6 @@ class DocumentCache:
         self._next_check = self._seconds() + _ERASURE_CHECK_INTERVAL
 
     async def _compare_last_erasure(self) -> None:
-        assert self._read_last_erasure is not None
         with contextlib.suppress(LapelError):  # the database is away: the cached documents are served
             last_erasure = await self._read_last_erasure()
             if last_erasure != self._last_erasure:

@@ -11,12 +11,14 @@ from msgspec import json
 
 from lapel.domain.json import JsonObject
 from lapel.errors import NotFound
-from lapel.http.answer import PUBLIC, Answer
+from lapel.http.answer import NO_STORE, PUBLIC, Answer
 from lapel.http.call import Call
 from lapel.http.compression import GZIPPED, accepts_gzip, gzip, is_compressible, is_worth_it, vary_too
 from lapel.http.negotiation import HTML, choose
 
 __all__ = [
+    "DID_DOCUMENT",
+    "FIVE_MINUTES",
     "JSON_LD",
     "NO_VERSION",
     "changed",
@@ -30,6 +32,12 @@ __all__ = [
 
 JSON_LD = ("application/ld+json", "application/json")
 """The media types under which JSON-LD documents are served."""
+
+DID_DOCUMENT = ("application/did+json", "application/did+ld+json", *reversed(JSON_LD))
+"""The media types under which DID documents are served (DID 1.0, 6)."""
+
+FIVE_MINUTES = "public, max-age=300"
+"""The Cache-Control of public documents that may change."""
 
 NO_VERSION = 0
 """No resource is ever at this version: expecting it answers 412, after 401, 403, 404 and 422 (RFC 9110, 13.2.1)."""
@@ -104,7 +112,7 @@ def page_response(request: Call, page: bytes) -> Answer:
 
 def changed(content: bytes, *, version: int) -> Answer:
     """Answer 200 with the changed resource, and its ETag for the next change."""
-    headers = {"etag": etag_of(content, version=version), "cache-control": "no-store"}
+    headers = {"etag": etag_of(content, version=version), **NO_STORE}
     return Answer(content, media_type=JSON_LD[1], headers=headers)
 
 
@@ -112,7 +120,7 @@ def created(
     content: bytes, *, location: str, media_type: str = "application/json", version: int | None = None
 ) -> Answer:
     """Answer 201 with the new resource, its Location and, if it has versions, its ETag for the first change."""
-    headers = {"location": location, "cache-control": "no-store"}
+    headers = {"location": location, **NO_STORE}
     if version is not None:
         headers["etag"] = etag_of(content, version=version)
     return Answer(content, status_code=201, media_type=media_type, headers=headers)

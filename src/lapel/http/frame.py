@@ -18,7 +18,7 @@ from lapel.domain.access import Principal
 from lapel.errors import LapelError, TooManyRequests
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.errors import TookTooLong
-from lapel.http.header_fields import field_lines, first_line
+from lapel.http.header_fields import first_line
 from lapel.http.limits.client_address import TRUSTED_PROXIES, client_address
 from lapel.http.limits.rate_limit import network_of
 from lapel.http.limits.time_limit import TimeLimit
@@ -86,7 +86,7 @@ class Frame:
         if error is None:
             await self.app(scope, receive, send)
             return
-        request_id = self._next_request_id()
+        request_id = scope.setdefault("state", {})["request_id"] = self._next_request_id()
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -94,7 +94,7 @@ class Frame:
                 observe_request(method="unread", route="unread", status=message["status"], seconds=0.0)
             await send(message)
 
-        await self._problem(error, None, request_id)(scope, receive, framed)
+        await self._problem(error, scope)(scope, receive, framed)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -142,13 +142,13 @@ class Frame:
             if not status:
                 self._time.end(task)
             if failure is not None:
-                await self._problem(failure, field_lines(scope, b"accept"), request_id)(scope, receive, framed)
+                await self._problem(failure, scope)(scope, receive, framed)
             InProgress.now -= 1
             method, seconds = "HEAD" if is_head else scope["method"], time.perf_counter() - started
             self._record(scope, method, request_id, status or 500, seconds)
 
-    def _problem(self, error: LapelError, accept: str | None, request_id: str) -> Answer:
-        return problem_answer(error, base=self._base, pages=self._pages, accept=accept, request_id=request_id)
+    def _problem(self, error: LapelError, scope: Scope) -> Answer:
+        return problem_answer(error, scope, base=self._base, pages=self._pages)
 
     def _record(self, scope: HTTPScope, method: str, request_id: str, status: int, seconds: float) -> None:
         """Count a request in the metrics, and write it to the access log if there is one."""

@@ -13,11 +13,11 @@ from functools import wraps
 from typing import Concatenate, Final, ParamSpec, TypeAlias, cast
 
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
-from lapel.errors import Conflict, Gone, LapelError, NotFound
+from lapel.errors import Conflict, Gone, NotFound
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest
-from lapel.http.problems import problem_answer, request_id
+from lapel.http.problems import problem_answer
 from lapel.services.idempotency import IdempotencyKeyInUse
 
 __all__ = ["IDEMPOTENCY_KEY", "BadIdempotencyKey", "idempotent"]
@@ -81,7 +81,8 @@ def idempotent(replay: Replay) -> Callable[[Handler[Parameters]], Handler[Parame
                 try:
                     answer = await replay(request, done)
                 except (NotFound, Gone) as error:  # erased or deleted since, which only the header tells from a refusal
-                    answer = _problem(request, error)
+                    services = request.services
+                    answer = problem_answer(error, request.scope, base=services.addresses.base, pages=services.pages)
                 answer.headers.append(_REPLAYED)
                 return answer
 
@@ -89,17 +90,6 @@ def idempotent(replay: Replay) -> Callable[[Handler[Parameters]], Handler[Parame
         return cast("Handler[Parameters]", handle)
 
     return decorate
-
-
-def _problem(request: Call, error: LapelError) -> Answer:
-    services = request.services
-    return problem_answer(
-        error,
-        base=services.addresses.base,
-        pages=services.pages,
-        accept=request.header_list(b"accept"),
-        request_id=request_id(request.scope),
-    )
 
 
 def _key(request: Call) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-from msgspec import Raw, Struct, json
+from msgspec import Raw, Struct
 
 from lapel.errors import InvalidInput, LapelError, TooLarge
-from lapel.http.answer import Answer
+from lapel.http.answer import Answer, json_answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest
@@ -100,12 +100,7 @@ def itemised(request: Call, outcomes: Iterable[Struct | LapelError], *, status_c
             items.append(item)
         else:
             items.append(outcome)
-    return Answer(
-        json.encode({"items": items, "failed": failed}),
-        media_type="application/json",
-        status_code=status_code,
-        headers={"cache-control": "no-store"},
-    )
+    return json_answer({"items": items, "failed": failed}, status_code=status_code)
 
 
 def _read_item(item: bytes, shape: type[Shape], pointer: str) -> Shape | InvalidInput:

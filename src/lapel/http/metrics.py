@@ -80,10 +80,10 @@ class MetricsExporter:
 
     Args:
         database: collects how often each operation of the database ran and how long it took.
-        peers: the processes that serve together with this one, if there are others.
+        peers: the processes that serve together with this one; None if there are no others.
     """
 
-    def __init__(self, database: Collector, *, peers: Peers | None = None) -> None:
+    def __init__(self, database: Collector, *, peers: Peers | None) -> None:
         self._database = database
         self._peers = peers
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias, cast
 
 import structlog
-from litestar import Response
 from litestar.connection import Request
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, ValidationException
@@ -29,7 +27,7 @@ from lapel.errors import (
     Unavailable,
     Unsupported,
 )
-from lapel.http.answer import PUBLIC, Answer
+from lapel.http.answer import NO_STORE, PUBLIC, Answer
 from lapel.http.errors import (
     AddressTooLong,
     EmptyBody,
@@ -53,7 +51,6 @@ __all__ = [
     "problem_handlers",
     "problem_of",
     "request_id",
-    "status_of",
     "status_of_kind",
     "title_of",
 ]
@@ -88,7 +85,7 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
 )
 
 
-def status_of(error: LapelError) -> int:
+def _status_of(error: LapelError) -> int:
     """Return the HTTP status of `error`.
 
     A body that cannot be parsed is 400; one that can, but has wrong members, is 422 (RFC 9110, 15.5.21).
@@ -118,7 +115,7 @@ def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -
     return ProblemDocument(
         type=f"{base}/docs/errors#{error.code}",
         title=title_of(type(error)),
-        status=status_of(error),
+        status=_status_of(error),
         detail=error.detail,
         code=error.code,
         hint=error.hint,
@@ -127,58 +124,33 @@ def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -
     )
 
 
-def problem_answer(
-    error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str | None
-) -> Answer:
-    """Answer with `problem_of` the error, as a page if the client prefers HTML.
+def problem_answer(error: LapelError, scope: Scope, *, base: str, pages: Pages) -> Answer:
+    """Answer the request with `problem_of` the error, as a page if the client prefers HTML.
 
     Args:
-        pages: renders the page; without it there is none.
-        accept: the Accept header.
+        base: this server's public URL.
+        pages: renders the page.
     """
-    problem = _render(error, base=base, pages=pages, accept=accept, request_id=request_id)
-    return Answer(problem.content, status_code=problem.status, media_type=problem.media_type, headers=problem.headers)
+    problem = problem_of(error, base=base, request_id=request_id(scope))
+    content, media_type, headers = json.encode(problem), PROBLEM_MEDIA_TYPE, _headers(error)
+    if prefers_html(field_lines(scope, b"accept"), PROBLEM_MEDIA_TYPE, "application/json", HTML):
+        content, media_type = pages.problem(problem), HTML
+        headers |= {**pages.headers, "vary": "Accept"}
+    return Answer(content, status_code=problem.status, media_type=media_type, headers=headers)
 
 
-class _RenderedProblem(NamedTuple):
-    content: bytes
-    status: int
-    media_type: str
-    headers: Mapping[str, str]
-
-
-def _render(
-    error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str | None
-) -> _RenderedProblem:
-    problem = problem_of(error, base=base, request_id=request_id)
-    headers = _headers(error)
-    if pages is not None and prefers_html(accept, PROBLEM_MEDIA_TYPE, "application/json", HTML):
-        page_headers = {**headers, **pages.headers, "vary": "Accept"}
-        return _RenderedProblem(pages.problem(problem), problem.status, HTML, page_headers)
-    return _RenderedProblem(json.encode(problem), problem.status, PROBLEM_MEDIA_TYPE, headers)
-
-
-def problem_handlers(public_url: str, *, pages: Pages | None = None) -> ExceptionHandlersMap:
+def problem_handlers(public_url: str, *, pages: Pages) -> ExceptionHandlersMap:
     """Return Litestar's exception handlers, which answer every exception with a problem document.
 
     Args:
         pages: renders it for browsers.
     """
 
-    def respond(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        problem = _render(
-            error,
-            base=public_url,
-            pages=pages,
-            accept=field_lines(request.scope, b"accept"),
-            request_id=request_id(request.scope),
-        )
-        return Response(
-            problem.content, status_code=problem.status, media_type=problem.media_type, headers=problem.headers
-        )
+    def respond(request: _AnyRequest, error: LapelError) -> Answer:
+        return problem_answer(error, request.scope, base=public_url, pages=pages)
 
-    def on_lapel_error(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        status = status_of(error)
+    def on_lapel_error(request: _AnyRequest, error: LapelError) -> Answer:
+        status = _status_of(error)
         if status == 500:
             # The text may contain what only the operator should see; it is logged under the request's id.
             _log.error("request_failed", exc_info=error)
@@ -191,14 +163,15 @@ def problem_handlers(public_url: str, *, pages: Pages | None = None) -> Exceptio
             return respond(request, public_error)
         return respond(request, error)
 
-    def on_http_exception(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
+    def on_http_exception(request: _AnyRequest, error: HTTPException) -> Answer:
         return on_lapel_error(request, _translate(request, error))
 
-    def on_exception(request: _AnyRequest, error: Exception) -> Response[bytes]:
+    def on_exception(request: _AnyRequest, error: Exception) -> Answer:
         _log.error("request_failed", exc_info=error)
         return respond(request, LapelError(hint=_SEE_LOG))
 
-    return {LapelError: on_lapel_error, HTTPException: on_http_exception, Exception: on_exception}
+    handlers = {LapelError: on_lapel_error, HTTPException: on_http_exception, Exception: on_exception}
+    return cast("ExceptionHandlersMap", handlers)  # Litestar's type asks for its own Response
 
 
 _SEE_LOG = "The server's log says more, under this request_id."
@@ -216,7 +189,7 @@ def title_of(kind: type[LapelError]) -> str:
 
 def _headers(error: LapelError) -> dict[str, str]:
     # A problem document contains no secret, and a page of another origin must be able to read why it failed.
-    headers = {**PUBLIC, "cache-control": "no-store"}
+    headers = {**PUBLIC, **NO_STORE}
     if isinstance(error, Unauthorized):
         reason = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
         headers["www-authenticate"] = f'Bearer realm="lapel"{reason}'

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lapel.credentials.strict_json import read_object
-from lapel.errors import FieldError, InvalidInput, LapelError
+from lapel.errors import FieldError, InvalidInput, LapelError, pointer_step
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
@@ -81,7 +81,8 @@ async def _read_form_badge(request: Call) -> SubmittedBadge:
         detail = "is not a field of this form; there are file, text, url and recipient"
         name = unknown[0][:80]
         raise InvalidInput(
-            f"{name or 'A field without a name'} {detail}.", errors=[FieldError(f"/{name}", detail, "unknown_member")]
+            f"{name or 'A field without a name'} {detail}.",
+            errors=[FieldError(f"/{pointer_step(name)}", detail, "unknown_member")],
         )
     file, text, url = form.get("file", b""), _text(form, "text"), _text(form, "url")
     recipient = _recipient(request, _text(form, "recipient"))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from litestar import Response
+from typing import cast
+
 from litestar.connection import Request
 from litestar.datastructures import State
 from litestar.types import ExceptionHandlersMap
 from msgspec import json
 
 from lapel.errors import FieldError, InvalidInput, LapelError, Unsupported
+from lapel.http.answer import NO_STORE, Answer
 from lapel.http.problems import PROBLEM_MEDIA_TYPE, request_id
 from lapel.services.vc_api.problem_details import details_of_error, type_of_error
 
 __all__ = ["VC_PROBLEMS"]
 
 
-def _on_invalid_request(request: Request[object, object, State], error: LapelError) -> Response[bytes]:
+def _on_invalid_request(request: Request[object, object, State], error: LapelError) -> Answer:
     """Answer with the first problem as the document, and with all of them in ``problemDetails``."""
     errors = error.errors or (FieldError("", error.detail, error.code),)
     details = [details_of_error(each) for each in errors]
@@ -30,9 +32,9 @@ def _on_invalid_request(request: Request[object, object, State], error: LapelErr
         "errors": details,
         "request_id": request_id(request.scope),
     }
-    headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
-    return Response(json.encode(problem), status_code=400, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
+    headers = {"access-control-allow-origin": "*", **NO_STORE}
+    return Answer(json.encode(problem), status_code=400, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
 
 
-VC_PROBLEMS: ExceptionHandlersMap = {InvalidInput: _on_invalid_request, Unsupported: _on_invalid_request}
+VC_PROBLEMS = cast("ExceptionHandlersMap", {InvalidInput: _on_invalid_request, Unsupported: _on_invalid_request})
 """Exception handlers of these routes, for invalid requests. All other errors are answered as everywhere."""

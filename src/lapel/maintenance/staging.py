@@ -87,7 +87,7 @@ def _is_own(folder: Path, name: str) -> bool:
     return stat.S_ISDIR(status.st_mode) and is_private and all(each.name.startswith(name) for each in folder.iterdir())
 
 
-def put_in_place(draft: Path, target: Path, *, kept: Path | None = None, companions: Sequence[str] = ()) -> None:
+def put_in_place(draft: Path, target: Path, *, kept: Path | None = None, companions: Sequence[str]) -> None:
     """Atomically rename a durable file to `target`. If the process is killed, either the old or the new file is there.
 
     Args:

@@ -8,7 +8,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES
 from lapel.openbadges.stored_members import wire_image, wire_members
 
-__all__ = ["achievement_document", "achievement_image", "achievement_object"]
+__all__ = ["achievement_document", "achievement_image", "achievement_object", "criteria_of"]
 
 
 def achievement_image(achievement: Achievement, addresses: Addresses) -> str:
@@ -18,19 +18,20 @@ def achievement_image(achievement: Achievement, addresses: Addresses) -> str:
     return addresses.achievement_image(achievement.id)
 
 
+def criteria_of(achievement: Achievement) -> dict[str, JsonValue]:
+    """Return the members of its Criteria: a web address, a text, or both (OB 3.0, Criteria class)."""
+    members = {"id": achievement.criteria_id, "narrative": achievement.criteria_narrative}
+    return {name: text for name, text in members.items() if text is not None}
+
+
 def achievement_object(achievement: Achievement, addresses: Addresses) -> JsonObject:
     """Return the Achievement that is embedded in a credential (OB 3.0, Achievement class)."""
-    criteria: dict[str, JsonValue] = {}
-    if achievement.criteria_id is not None:
-        criteria["id"] = achievement.criteria_id
-    if achievement.criteria_narrative is not None:
-        criteria["narrative"] = achievement.criteria_narrative
     members: dict[str, JsonValue] = {
         "id": addresses.achievement(achievement.id),
         "type": ["Achievement"],
         "name": achievement.name,
         "description": achievement.description,
-        "criteria": criteria,
+        "criteria": criteria_of(achievement),
         "image": wire_image(achievement_image(achievement, addresses), achievement.details),
     }
     if achievement.achievement_type is not None:

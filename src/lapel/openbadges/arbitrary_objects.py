@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from lapel.domain.json import JsonValue
+from lapel.errors import pointer_step
 from lapel.openbadges.problems import Problems, has_control_characters
 from lapel.openbadges.syntax import iri_problem, url_problem
 
@@ -44,7 +45,7 @@ def extensions(
         return {}
     accepted: dict[str, JsonValue] = {}
     for name, value in values.items():
-        item_pointer = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+        item_pointer = f"{pointer}/{pointer_step(name)}"
         if iri_problem(name):
             problems.add(item_pointer, "must have a name such as extensions:ApplyLink, or a full address", "bad_iri")
         contexts, types = value.get("@context"), value.get("type")

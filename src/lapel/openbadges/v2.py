@@ -17,7 +17,7 @@ from lapel.domain.credential import CredentialStatus, Withdrawn
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import NotFound
-from lapel.openbadges.achievement import achievement_image
+from lapel.openbadges.achievement import achievement_image, criteria_of
 from lapel.openbadges.contexts import OPEN_BADGES_V2
 from lapel.openbadges.identity import RecipientType
 from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object, stored_object
@@ -25,7 +25,6 @@ from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object, sto
 __all__ = [
     "NoVersion2Form",
     "assertion",
-    "assertion_image",
     "badge_class",
     "cryptographic_key",
     "endorsement",
@@ -51,7 +50,7 @@ class NoVersion2Form(NotFound):
 
 
 def issuer_profile(
-    issuer: Issuer, addresses: Addresses, *, keys: Sequence[UUID] = (), endorsements: Sequence[str] = ()
+    issuer: Issuer, addresses: Addresses, *, keys: Sequence[UUID], endorsements: Sequence[str]
 ) -> JsonObject:
     """Return the OB 2.0 Profile of an issuer.
 
@@ -103,11 +102,6 @@ def badge_class(
         NoVersion2Form: the issuer has no e-mail address.
     """
     require_email(issuer)
-    criteria: dict[str, JsonValue] = {"type": "Criteria"}
-    if achievement.criteria_id is not None:
-        criteria["id"] = achievement.criteria_id
-    if achievement.criteria_narrative is not None:
-        criteria["narrative"] = achievement.criteria_narrative
     members: dict[str, JsonValue] = {
         "@context": OPEN_BADGES_V2,
         "type": "BadgeClass",
@@ -115,7 +109,7 @@ def badge_class(
         "name": achievement.name,
         "description": achievement.description,
         "image": _image(achievement_image(achievement, addresses), achievement.details),
-        "criteria": criteria,
+        "criteria": {"type": "Criteria", **criteria_of(achievement)},
         "issuer": addresses.v2_issuer(issuer.id),
     }
     if achievement.tags:
@@ -173,7 +167,7 @@ def assertion(
         "id": addresses.v2_assertion(credential_id),
         "recipient": _recipient(subject),
         "badge": addresses.v2_badge_class(achievement_id),
-        "image": assertion_image(credential_id, addresses),
+        "image": f"{addresses.v2_assertion(credential_id)}/image",
         "issuedOn": _issued_on(document, postdated=postdated),
         "expires": _whole_seconds(document.get("validUntil")),
         "narrative": subject.get("narrative"),
@@ -242,11 +236,6 @@ def cryptographic_key(issuer: Issuer, key_id: UUID, pem: str, addresses: Address
         "owner": addresses.v2_issuer(issuer.id),
         "publicKeyPem": pem,
     }
-
-
-def assertion_image(credential_id: UUID, addresses: Addresses) -> str:
-    """Return the URL of the image in which the hosted assertion is baked."""
-    return f"{addresses.v2_assertion(credential_id)}/image"
 
 
 def withdrawn_assertion(withdrawn: Withdrawn, addresses: Addresses) -> JsonObject:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from types import MappingProxyType
-from typing import Final
 
 from lapel.domain.clock import format_timestamp
 from lapel.domain.json import JsonObject, JsonValue
@@ -42,8 +40,6 @@ __all__ = [
 
 CONTEXTS = (CREDENTIALS_V2, OPEN_BADGES)
 """The ``@context`` of every credential that Lapel issues, to which 1EdTech's extensions are added where used."""
-
-_NO_MEMBERS: Final[JsonObject] = MappingProxyType({})
 
 
 def credential_document(
@@ -107,9 +103,9 @@ def endorsement_document(
     endorsed: str,
     comment: str | None,
     valid_from: datetime,
-    valid_until: datetime | None = None,
-    status: JsonObject | None = None,
-    members: JsonObject = _NO_MEMBERS,
+    valid_until: datetime | None,
+    status: JsonObject | None,
+    members: JsonObject,
 ) -> dict[str, JsonValue]:
     """Return an endorsement without a proof (OB 3.0, EndorsementCredential class).
 

@@ -18,7 +18,7 @@ from lapel.domain.listing import fold_name
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import NotFound
 from lapel.openbadges import checks, profile_checks, vocabulary
-from lapel.openbadges.achievement import achievement_document, achievement_image
+from lapel.openbadges.achievement import achievement_document, achievement_image, criteria_of
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Criteria, Profile
 from lapel.openbadges.stored_members import image_object
@@ -239,11 +239,6 @@ def _image(achievement: Achievement, addresses: Addresses) -> JsonObject:
     return image_object(achievement_image(achievement, addresses), achievement.details)
 
 
-def _criteria(achievement: Achievement) -> JsonObject:
-    members = {"id": achievement.criteria_id, "narrative": achievement.criteria_narrative}
-    return {name: text for name, text in members.items() if text is not None}
-
-
 def _applied(
     problems: Problems, achievement: Achievement, request: NewAchievement | AchievementChanges, addresses: Addresses
 ) -> Achievement:
@@ -256,7 +251,7 @@ def _applied(
     if request.description is not UNSET:
         problems.text(request.description, "/description", max_length=LONG)
         changed = replace(changed, description=request.description)
-    criteria = patched_member(problems, "/criteria", Criteria, request.criteria, _criteria(achievement))
+    criteria = patched_member(problems, "/criteria", Criteria, request.criteria, criteria_of(achievement))
     if isinstance(criteria, Criteria):
         checks.check_type(problems, criteria.type, "/criteria", "Criteria")
         checks.url(problems, criteria.id, "/criteria/id")

@@ -95,25 +95,21 @@ class Images:
         """Return a stored image, of any organisation: images are public. Raises NotFound."""
         return await self._store.read().images.get(image_id)
 
-    async def import_image(
-        self, principal: Principal, source: str | ImageReference, *, pointer: str = "/image"
-    ) -> Image:
+    async def import_image(self, principal: Principal, source: str | ImageReference) -> Image:
         """Return the stored image that `source` names: a ``data:`` URL, a web address, fetched now, or an id here.
 
         Raises:
-            InvalidInput: with a FieldError at `pointer`.
+            InvalidInput: with a FieldError at ``/image``.
         """
         text = source if isinstance(source, str) else source.id
         if isinstance(source, ImageReference) and source.type not in (None, "Image", ["Image"]):
-            raise _refused(f"{pointer}/type", "must be Image", "not_allowed")
+            raise _refused("/image/type", "must be Image", "not_allowed")
         try:
-            return await self._import(principal, text, pointer)
-        except (TooLarge, FetchFailed) as error:
-            raise _refused(pointer, f"could not be used: {error.detail}", error.code, error) from error
-        except InvalidInput as error:
-            if error.errors:
+            return await self._import(principal, text)
+        except (InvalidInput, TooLarge, FetchFailed) as error:
+            if error.errors:  # they say already what is wrong, and where
                 raise
-            raise _refused(pointer, f"could not be used: {error.detail}", error.code, error) from error
+            raise _refused("/image", f"could not be used: {error.detail}", error.code, error) from error
 
     async def resolve(
         self,
@@ -134,7 +130,7 @@ class Images:
                 problems.include("", error)
         return UNSET
 
-    async def _import(self, principal: Principal, text: str, pointer: str) -> Image:
+    async def _import(self, principal: Principal, text: str) -> Image:
         if text[:5].lower() == "data:":
             return await self.upload(principal, _data_url(text))
         own = self._addresses.own_id(text, collection="/v3/images")
@@ -145,9 +141,9 @@ class Images:
             image = await self._store.read().images.find(parse_id(own))
         except InvalidInput:
             problem = "must be a web address, a data: URL, or the id of an image that was uploaded here"
-            raise _refused(pointer, problem, "bad_image") from None
+            raise _refused("/image", problem, "bad_image") from None
         if image is None or image.organisation_id != principal.organisation_id:
-            raise _refused(pointer, "is not an image that was uploaded here", "not_found")
+            raise _refused("/image", "is not an image that was uploaded here", "not_found")
         return image
 
     async def image_of(self, achievement: Achievement) -> Picture:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from lapel.domain.access import Principal
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.errors import InvalidInput
+from lapel.errors import InvalidInput, pointer_step
 from lapel.openbadges import profile_checks
 from lapel.openbadges.arbitrary_objects import extensions
 from lapel.openbadges.problems import Problems
@@ -20,7 +20,7 @@ from lapel.openbadges.stored_members import EXTENSIONS, IMAGE
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.images import Images
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewAchievement, NewIssuer
-from lapel.services.shape_reading import pointer_step, read_shape
+from lapel.services.shape_reading import read_shape
 
 __all__ = ["ResolvedMembers", "merge_patch", "patched_member", "resolve_members", "set_image_and_extensions"]
 

@@ -15,7 +15,7 @@ from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Store
-from lapel.errors import InvalidInput
+from lapel.errors import InvalidInput, pointer_step
 from lapel.openbadges import v2_shapes
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.shapes import Alignment, Criteria, Evidence, ImageReference, OwnImage, Related, TypeName
@@ -24,7 +24,7 @@ from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import ArbitraryObject, NewAchievement, NewCredential, NewIssuer, RecipientInput
-from lapel.services.shape_reading import pointer_step, read_shape
+from lapel.services.shape_reading import read_shape
 
 __all__ = ["OpenBadges2"]
 
@@ -109,7 +109,7 @@ class OpenBadges2:
         given, extensions = _read(_with_rfc_3339_times(document), v2_shapes.Assertion, "Assertion")
         problems = Problems()
         for name in extensions or ():
-            problems.add(f"/{name}", "cannot be signed: give it to the badge class", "not_allowed")
+            problems.add(f"/{pointer_step(name)}", "cannot be signed: give it to the badge class", "not_allowed")
         if given.recipient.type not in _RECIPIENT_TYPES:
             problems.add("/recipient/type", f"must be one of {', '.join(_RECIPIENT_TYPES)}", "not_allowed")
         achievement_id = await self._awardable(principal, problems, self._linked(given.badge, "/v2/badge-classes"))

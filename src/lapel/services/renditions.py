@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -18,12 +18,13 @@ from lapel.credentials.jose import vc_jwt
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, Withdrawn
 from lapel.domain.identifiers import parse_id
-from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json import JsonObject
 from lapel.domain.ports import Store
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import Gone, InvalidInput, NotFound, TooLarge
 from lapel.openbadges import v2
 from lapel.services.images import Images, Picture
+from lapel.services.verifying.members import as_list, objects
 
 __all__ = ["REVOCATIONS_AT_ONCE", "AssertionRevoked", "BakedImage", "Renditions", "credential_content"]
 
@@ -72,10 +73,6 @@ class Renditions:
         self._store = store
         self._addresses = addresses
         self._images = images
-
-    async def credential_document(self, credential_id: UUID) -> JsonObject:
-        """Return the credential's content, see `credential_content`. Raises NotFound."""
-        return credential_content(await self._store.read().credentials.get(credential_id))
 
     # --- Open Badges 2.0 ---
 
@@ -213,13 +210,12 @@ async def _baked(picture: Picture, payload: str, version: BakedVersion) -> Baked
 
 def _ids_of_endorsements(members: JsonObject, addresses: Addresses) -> list[UUID]:
     """Return the ids of the embedded endorsements that are credentials of this server."""
-    embedded, tokens = members.get("endorsement", ()), members.get("endorsementJwt", ())
-    contents: list[JsonValue] = [*embedded] if isinstance(embedded, Sequence) else []
-    if isinstance(tokens, Sequence):
-        contents += [vc_jwt.decode(token).credential for token in tokens if isinstance(token, str)]
+    tokens = as_list(members.get("endorsementJwt"))
+    contents = [*objects(members.get("endorsement"))]
+    contents += [vc_jwt.decode(token).credential for token in tokens if isinstance(token, str)]
     ids: list[UUID] = []
     for content in contents:
-        address = content.get("id") if isinstance(content, Mapping) else None
+        address = content.get("id")
         if isinstance(address, str) and (own := addresses.own_id(address, collection="/v3/credentials")) != address:
             with contextlib.suppress(InvalidInput):
                 ids.append(parse_id(own))

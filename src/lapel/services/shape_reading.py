@@ -11,10 +11,10 @@ from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 from msgspec import Struct, ValidationError, convert, inspect, structs
 
 from lapel.domain.json import JsonObject
-from lapel.errors import FieldError, InvalidInput
+from lapel.errors import FieldError, InvalidInput, pointer_step
 from lapel.openbadges.problems import and_more
 
-__all__ = ["pointer_step", "read_shape", "shape_error"]
+__all__ = ["read_shape", "shape_error"]
 
 Shape = TypeVar("Shape")
 
@@ -135,11 +135,6 @@ def _alternatives(hint: object) -> Iterator[object]:
             yield from _alternatives(each)
     else:
         yield hint
-
-
-def pointer_step(name: str) -> str:
-    """Return a member's name as it is written in a JSON Pointer (RFC 6901, 3)."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _field_error(message: str, hint: object, pointer: str) -> FieldError:

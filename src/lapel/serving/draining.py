@@ -101,7 +101,7 @@ class DrainingServer(uvicorn.Server):
         acceptor: Acceptor,
         drain_seconds: float,
         set_ready: Callable[[bool], None],
-        supervised: bool = False,
+        supervised: bool,
     ) -> None:
         super().__init__(config)
         self.server_state: _State = _State()

@@ -13,10 +13,11 @@ from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.data_model.structure import is_endorsement
+from lapel.services.verifying.members import as_list, object_of
 from lapel.web import parts
 from lapel.web.links import web_link
-from lapel.web.members import as_list, as_object, as_text
 from lapel.web.pages import day_of, render
+from lapel.web.parts import as_text
 
 __all__ = ["Validity", "render_credential_page", "validity_of"]
 
@@ -86,9 +87,9 @@ def render_credential_page(
     is_written_here = credential.achievement_id is not None
     is_other = not is_written_here and not is_endorsement(document)
     subject = _subject(document)
-    achievement = as_object(subject.get("achievement"))
+    achievement = object_of(subject.get("achievement"))
     named_issuer = document.get("issuer")
-    issuer = {"id": named_issuer} if isinstance(named_issuer, str) else as_object(named_issuer)
+    issuer = {"id": named_issuer} if isinstance(named_issuer, str) else object_of(named_issuer)
     title = as_text(achievement.get("name")) or as_text(document.get("name")) or "Credential"
     validity = validity_of(credential, now=now, is_believed=is_believed)
     awarded = parse_timestamp(document.get("awardedDate")) or credential.valid_from
@@ -121,10 +122,10 @@ def render_credential_page(
         issuer_link=addresses.issuer(credential.issuer_id) if is_written_here else web_link(issuer.get("id")),
         achievement_link=_achievement_link(credential, addresses),
         narrative=as_text(subject.get("narrative")) or as_text(subject.get("endorsementComment")),
-        evidence=[parts.evidence(as_object(item)) for item in as_list(document.get("evidence"))],
+        evidence=[parts.evidence(object_of(item)) for item in as_list(document.get("evidence"))],
         facts=[*parts.facts(subject)],
         types=_types(document) if is_other else [],
-        results=[parts.result(as_object(item), achievement) for item in as_list(subject.get("result"))],
+        results=[parts.result(object_of(item), achievement) for item in as_list(subject.get("result"))],
         # Lapel verifies the endorsements that it embeds; those in a client's document have not been verified.
         endorsements=[*parts.endorsements((document, achievement, issuer))] if is_written_here else [],
         awarded=day_of(awarded) if begins is None or begins.date() != awarded.date() else None,
@@ -137,13 +138,13 @@ def render_credential_page(
 
 
 def _achievement_values(achievement: JsonObject) -> dict[str, object]:
-    criteria = as_object(achievement.get("criteria"))
+    criteria = object_of(achievement.get("criteria"))
     return {
         "language": as_text(achievement.get("inLanguage")),
         "kind": as_text(achievement.get("achievementType")),
         "criteria_text": as_text(criteria.get("narrative")),
         "criteria_link": web_link(criteria.get("id")),
-        "alignments": [parts.alignment(as_object(item)) for item in as_list(achievement.get("alignment"))],
+        "alignments": [parts.alignment(object_of(item)) for item in as_list(achievement.get("alignment"))],
         "tags": [tag for tag in as_list(achievement.get("tag")) if isinstance(tag, str)],
     }
 
@@ -200,14 +201,14 @@ def _types(document: JsonObject) -> Sequence[str]:
 
 def _subject(document: JsonObject) -> JsonObject:
     """Return the credential's subject; of several, which only other kinds of credentials have, the first with an id."""
-    subjects = [as_object(item) for item in as_list(document.get("credentialSubject"))]
+    subjects = [object_of(item) for item in as_list(document.get("credentialSubject"))]
     return next((each for each in subjects if as_text(each.get("id"))), subjects[0] if subjects else {})
 
 
 def _recipient(subject: JsonObject) -> str | None:
     """Return the recipient's name or other identity, as far as the credential shows one."""
     names = [as_text(subject.get("name"))]
-    identifiers = [as_object(item) for item in as_list(subject.get("identifier"))]
+    identifiers = [object_of(item) for item in as_list(subject.get("identifier"))]
     names += [
         as_text(item.get("identityHash"))
         for item in sorted(identifiers, key=lambda item: item.get("identityType") != "name")
@@ -219,7 +220,7 @@ def _recipient(subject: JsonObject) -> str | None:
 
 def _hashed(subject: JsonObject) -> str | None:
     """Return what the credential contains only as a hash, in words: all, or a part, of the recipient's identity."""
-    identifiers = [as_object(item) for item in as_list(subject.get("identifier"))]
+    identifiers = [object_of(item) for item in as_list(subject.get("identifier"))]
     if not any(item.get("hashed") is True for item in identifiers):
         return None
     plain = [item for item in identifiers if item.get("hashed") is False and item.get("identityType") != "name"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
+from lapel.services.verifying.members import object_of
 from lapel.web.pages import render
 
 __all__ = ["render_docs_page", "render_errors_page"]
@@ -57,13 +58,13 @@ class _Route:
 def render_docs_page(description: JsonObject) -> bytes:
     """Render every route of an OpenAPI description, grouped by its first tag."""
     groups: dict[str, list[_Route]] = {}
-    for path, item in _object(description.get("paths")).items():
+    for path, item in object_of(description.get("paths")).items():
         for method in _METHODS:
-            operation = _object(_object(item).get(method))
+            operation = object_of(object_of(item).get(method))
             if operation:
                 group = str(next(iter(_list(operation.get("tags"))), "Other"))
                 groups.setdefault(group, []).append(_route(method, path, operation, description))
-    info = _object(description.get("info"))
+    info = object_of(description.get("info"))
     return render(
         "docs.html",
         title=info.get("title"),
@@ -96,7 +97,7 @@ def _route(method: str, path: str, operation: JsonObject, description: JsonObjec
         summary=str(operation.get("summary") or ""),
         description=str(operation.get("description") or ""),
         key=bool(operation.get("security")),
-        parameters=tuple(_parameter(_object(item)) for item in _list(operation.get("parameters"))),
+        parameters=tuple(_parameter(object_of(item)) for item in _list(operation.get("parameters"))),
         body=tuple(_body(operation, description)),
         answers=tuple(_answers(operation, description)),
         example=_curl(method, path, operation, description),
@@ -107,7 +108,7 @@ def _parameter(parameter: JsonObject) -> _Member:
     return _Member(
         name=str(parameter.get("name")),
         where=str(parameter.get("in")),
-        kind=_kind(_object(parameter.get("schema"))),
+        kind=_kind(object_of(parameter.get("schema"))),
         needed=bool(parameter.get("required")),
         meaning=str(parameter.get("description") or ""),
     )
@@ -115,12 +116,12 @@ def _parameter(parameter: JsonObject) -> _Member:
 
 def _body(operation: JsonObject, description: JsonObject) -> Iterator[_Member]:
     """Yield the members of the JSON body; for any other body its media types."""
-    content = _object(_object(operation.get("requestBody")).get("content"))
-    schema = _resolved(_object(_object(content.get("application/json")).get("schema")), description)
-    properties = _object(schema.get("properties"))
+    content = object_of(object_of(operation.get("requestBody")).get("content"))
+    schema = _resolved(object_of(object_of(content.get("application/json")).get("schema")), description)
+    properties = object_of(schema.get("properties"))
     needed = _list(schema.get("required"))
     for name, member in properties.items():
-        shape = _object(member)
+        shape = object_of(member)
         meaning = str(_resolved(shape, description).get("description") or "").partition("\n")[0]
         yield _Member(name, "body", _kind(shape), name in needed, meaning)
     if not properties:
@@ -131,14 +132,14 @@ def _kind(schema: JsonObject) -> str:
     """Describe a schema in a few words."""
     choices = [*_list(schema.get("anyOf")), *_list(schema.get("oneOf"))]
     if choices:
-        return " or ".join(dict.fromkeys(_kind(_object(choice)) for choice in choices))
+        return " or ".join(dict.fromkeys(_kind(object_of(choice)) for choice in choices))
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema:
         return ", ".join(str(value) for value in _list(schema["enum"]))
     kind = str(schema.get("format") or schema.get("type") or "anything")
     if "items" in schema:
-        kind += f" of {_kind(_object(schema['items']))}"
+        kind += f" of {_kind(object_of(schema['items']))}"
     numbers = _range(schema.get("minimum"), schema.get("maximum"))
     lengths = _range(schema.get("minLength"), schema.get("maxLength"))
     default = schema.get("default")
@@ -154,17 +155,17 @@ def _range(least: JsonValue, most: JsonValue) -> str:
 
 
 def _answers(operation: JsonObject, description: JsonObject) -> Iterator[_Answer]:
-    for status, response in sorted(_object(operation.get("responses")).items()):
-        answer = _resolved(_object(response), description)
-        content = _object(answer.get("content"))
-        problem = _object(content.get("application/problem+json"))
-        codes = tuple(str(code) for code in _object(problem.get("examples")))
+    for status, response in sorted(object_of(operation.get("responses")).items()):
+        answer = _resolved(object_of(response), description)
+        content = object_of(answer.get("content"))
+        problem = object_of(content.get("application/problem+json"))
+        codes = tuple(str(code) for code in object_of(problem.get("examples")))
         yield _Answer(status, "" if codes else str(answer.get("description")), () if codes else tuple(content), codes)
 
 
 def _curl(method: str, path: str, operation: JsonObject, description: JsonObject) -> str:
     """Return a shell command that calls the route."""
-    server = _object(next(iter(_list(description.get("servers"))), None))
+    server = object_of(next(iter(_list(description.get("servers"))), None))
     words = ["curl"]
     if method != "get":
         words += ["--request", method.upper()]
@@ -172,9 +173,9 @@ def _curl(method: str, path: str, operation: JsonObject, description: JsonObject
     lines = [f'{shlex.join(words)} "{url}"']
     if operation.get("security"):
         lines.append('--header "Authorization: Bearer $KEY"')
-    content = _object(_object(operation.get("requestBody")).get("content"))
-    examples = _object(_object(content.get("application/json")).get("examples"))
-    example = _object(next(iter(examples.values()), None))
+    content = object_of(object_of(operation.get("requestBody")).get("content"))
+    examples = object_of(object_of(content.get("application/json")).get("examples"))
+    example = object_of(next(iter(examples.values()), None))
     if example:
         lines.append("--json " + shlex.quote(json.dumps(example.get("value"), ensure_ascii=False, indent=2)))
     elif content:
@@ -190,12 +191,8 @@ def _resolved(item: JsonObject, description: JsonObject) -> JsonObject:
         return item
     target = description
     for step in reference.removeprefix("#/").split("/"):
-        target = _object(target.get(step))
+        target = object_of(target.get(step))
     return target
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _list(value: JsonValue) -> Sequence[JsonValue]:

@@ -8,13 +8,18 @@ from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.jose import vc_jwt
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
+from lapel.services.verifying.members import as_list, object_of
 from lapel.web.links import web_link
-from lapel.web.members import as_list, as_object, as_text
 from lapel.web.pages import day_of
 
-__all__ = ["alignment", "credits_of", "endorsements", "evidence", "facts", "related", "result"]
+__all__ = ["alignment", "as_text", "credits_of", "endorsements", "evidence", "facts", "related", "result"]
 
 _CREDITS_LIMIT = 10**100
+
+
+def as_text(value: JsonValue) -> str | None:
+    """Return the value if it is a text with more than white space, otherwise None."""
+    return value if isinstance(value, str) and value.strip() else None
 
 
 def alignment(item: JsonObject) -> dict[str, str | None]:
@@ -47,7 +52,7 @@ def facts(subject: JsonObject) -> Iterator[dict[str, str]]:
             yield {"name": name, "value": day_of(time)}
     if text := credits_of(subject.get("creditsEarned")):
         yield {"name": "Credits", "value": text}
-    if text := as_text(as_object(subject.get("source")).get("name")):
+    if text := as_text(object_of(subject.get("source")).get("name")):
         yield {"name": "Assessed by", "value": text}
 
 
@@ -70,7 +75,7 @@ def related(item: JsonObject, names: Mapping[str, str]) -> dict[str, str | None]
 
 def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:
     """Convert a result (OB 3.0, Result class), with the names from the achievement's descriptions of results."""
-    descriptions = [as_object(each) for each in as_list(achievement.get("resultDescription"))]
+    descriptions = [object_of(each) for each in as_list(achievement.get("resultDescription"))]
     description = _with_id(descriptions, item.get("resultDescription"))
     levels = [level for each in descriptions for level in as_list(each.get("rubricCriterionLevel"))]
     level = _with_id(levels, item.get("achievedLevel"))
@@ -84,17 +89,17 @@ def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:
 def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None]]:
     """Convert the endorsements in each of `holders`: a credential, its achievement, its issuer."""
     for holder in holders:
-        embedded = [as_object(item) for item in as_list(holder.get("endorsement"))]
+        embedded = [object_of(item) for item in as_list(holder.get("endorsement"))]
         for item in (*embedded, *map(_decode_jwt, as_list(holder.get("endorsementJwt")))):
             link, issuer = web_link(item.get("id")), item.get("issuer")
-            name = as_text(as_object(issuer).get("name")) or as_text(issuer) or as_text(as_object(issuer).get("id"))
+            name = as_text(object_of(issuer).get("name")) or as_text(issuer) or as_text(object_of(issuer).get("id"))
             if name is not None:
-                comment = as_text(as_object(item.get("credentialSubject")).get("endorsementComment"))
+                comment = as_text(object_of(item.get("credentialSubject")).get("endorsementComment"))
                 yield {"name": name, "link": link, "text": comment}
 
 
 def _with_id(items: Sequence[JsonValue], wanted: JsonValue) -> JsonObject:
-    objects = (as_object(item) for item in items)
+    objects = (object_of(item) for item in items)
     return next((item for item in objects if wanted is not None and item.get("id") == wanted), {})
 
 

@@ -8,10 +8,11 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
+from lapel.services.verifying.members import as_list, object_of
 from lapel.web import parts
 from lapel.web.links import web_link
-from lapel.web.members import as_list, as_object, as_text
 from lapel.web.pages import render
+from lapel.web.parts import as_text
 
 __all__ = ["render_achievement_page", "render_issuer_page"]
 
@@ -42,11 +43,11 @@ def render_achievement_page(
         newest: the number of the newest version.
         names: the names of related achievements, as far as they are known, by URL.
     """
-    criteria = as_object(document.get("criteria"))
+    criteria = object_of(document.get("criteria"))
     facts = [*_texts(document, _FACTS)]
     if credits_ := parts.credits_of(document.get("creditsAvailable")):
         facts.append({"name": "Credits", "value": credits_})
-    if creator := as_text(as_object(document.get("creator")).get("name")):
+    if creator := as_text(object_of(document.get("creator")).get("name")):
         facts.append({"name": "Created by", "value": creator})
     if newest > 1:
         facts.append({"name": "Version", "value": str(achievement.version)})
@@ -64,9 +65,9 @@ def render_achievement_page(
         facts=facts,
         criteria_text=as_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
-        alignments=[parts.alignment(as_object(item)) for item in as_list(document.get("alignment"))],
-        results=[_result(as_object(item)) for item in as_list(document.get("resultDescription"))],
-        related=[*filter(None, (parts.related(as_object(item), names) for item in as_list(document.get("related"))))],
+        alignments=[parts.alignment(object_of(item)) for item in as_list(document.get("alignment"))],
+        results=[_result(object_of(item)) for item in as_list(document.get("resultDescription"))],
+        related=[*filter(None, (parts.related(object_of(item), names) for item in as_list(document.get("related"))))],
         endorsements=[*parts.endorsements([document])],
         tags=achievement.tags,
         language=as_text(document.get("inLanguage")),
@@ -109,7 +110,7 @@ def _texts(document: JsonObject, wanted: Sequence[tuple[str, str]]) -> Iterator[
 
 def _result(item: JsonObject) -> dict[str, str | None]:
     """Convert a description of a result: its name, and the values that it can have."""
-    levels = [as_text(as_object(level).get("name")) for level in as_list(item.get("rubricCriterionLevel"))]
+    levels = [as_text(object_of(level).get("name")) for level in as_list(item.get("rubricCriterionLevel"))]
     values = [as_text(value) for value in as_list(item.get("allowedValue"))] or levels
     return {
         "name": as_text(item.get("name")) or "Result",

@@ -89,7 +89,6 @@ async def test_of_what_is_erased_every_form_is_gone(server: Server) -> None:
     await server.erasing.erase_credential(OWNER, ada.id)
     for form in (
         server.credentials.get,
-        server.renditions.credential_document,
         server.renditions.v2_assertion,
         server.renditions.baked_image,
         server.renditions.v2_baked_image,

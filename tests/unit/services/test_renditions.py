@@ -196,7 +196,6 @@ async def test_what_is_not_there_is_not_found(server: Server) -> None:
         server.renditions.v2_badge_class(nothing),
         server.renditions.v2_assertion(nothing),
         server.renditions.baked_image(nothing),
-        server.renditions.credential_document(nothing),
     ):
         with pytest.raises(NotFound):
             await rendition

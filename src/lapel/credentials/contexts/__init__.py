@@ -1,0 +1,1 @@
+"""The pinned JSON-LD contexts, each as a table of terms."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lapel.errors import FieldError, InvalidInput, TooLarge, Unavailable, Unsupported
+from lapel.errors import FieldError, InvalidInput, TooLarge, Unavailable, Unsupported, pointer_step
 
 __all__ = [
     "DocumentTooLarge",
@@ -23,7 +23,7 @@ __all__ = [
 
 def pointer_to(*steps: str | int) -> str:
     """Return the JSON Pointer (RFC 6901, section 3) of member names and array indices."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    return "".join(f"/{pointer_step(str(step))}" for step in steps)
 
 
 class JsonLdError(InvalidInput):

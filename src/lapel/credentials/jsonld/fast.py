@@ -33,11 +33,11 @@ from lapel.credentials.jsonld.plan import (
 from lapel.credentials.rdf.nquads import InvalidTerm, Quad, literal
 from lapel.domain.json import JsonObject, JsonValue
 
-__all__ = ["MAX_DEPTH", "MAX_QUADS", "Converter", "compiler_of", "to_quads"]
+__all__ = ["MAX_DEPTH", "Converter", "to_quads"]
 
 MAX_DEPTH: Final = 64
 """The maximum depth of nested objects."""
-MAX_QUADS: Final = 200_000
+_MAX_QUADS: Final = 200_000
 MAX_NEW_CONTEXTS: Final = 100
 """How many contexts may be compiled for one document, at a third of a millisecond each."""
 
@@ -78,7 +78,7 @@ class Converter:
 
     def _node(self, context: ActiveContext, element: dict[str, JsonValue], graph: str, depth: int) -> str:
         """Add the quads of a node object, and return its identifier as an N-Quads term."""
-        if depth > MAX_DEPTH or len(self.quads) > MAX_QUADS:
+        if depth > MAX_DEPTH or len(self.quads) > _MAX_QUADS:
             raise DocumentTooLarge
         if "@context" in element:
             context = self._local_context(context, element["@context"])
@@ -316,7 +316,7 @@ def _raise_located(cause: InvalidTerm, *steps: str | int) -> NoReturn:
 
 
 @lru_cache(maxsize=8)
-def compiler_of(contexts: Contexts) -> Compiler:
+def _compiler_of(contexts: Contexts) -> Compiler:
     """Return the compiler of a registry, with everything that it has compiled so far."""
     return Compiler(contexts)
 
@@ -340,4 +340,4 @@ def to_quads(document: JsonObject, *, contexts: Contexts, strict_numbers: bool =
         NeedsGeneralPath: it uses unsupported features: use `GeneralPath`.
         DocumentTooLarge: it is nested too deeply or has too many quads.
     """
-    return Converter(compiler_of(contexts), strict_numbers=strict_numbers, label=label).document(document)
+    return Converter(_compiler_of(contexts), strict_numbers=strict_numbers, label=label).document(document)

@@ -137,14 +137,14 @@ def _read_jwk(data: bytes) -> KeyFile:
     if "d" not in jwk:
         return _from_public(keys.public_der(public))
     try:
-        d = _octets(jwk, "d")
+        d = keys.octets_of(jwk, "d")
         match public:
             case ec.EllipticCurvePublicKey():
                 key = _from_private(
                     ec.EllipticCurvePrivateNumbers(int.from_bytes(d, "big"), public.public_numbers()).private_key()
                 )
             case rsa.RSAPublicKey():
-                p, q, dp, dq, qi = (int.from_bytes(_octets(jwk, name), "big") for name in _RSA_PRIMES)
+                p, q, dp, dq, qi = (int.from_bytes(keys.octets_of(jwk, name), "big") for name in _RSA_PRIMES)
                 numbers = rsa.RSAPrivateNumbers(p, q, int.from_bytes(d, "big"), dp, dq, qi, public.public_numbers())
                 key = _from_private(numbers.private_key())
             case _:
@@ -154,16 +154,6 @@ def _read_jwk(data: bytes) -> KeyFile:
     if key.public_key != keys.public_der(public):
         raise InvalidKey("The private and the public half of this JWK do not belong together.")
     return key
-
-
-def _octets(jwk: JsonObject, member: str) -> bytes:
-    value = jwk.get(member)
-    if not isinstance(value, str):
-        raise InvalidKey(f"This private JWK needs `{member}`, a base64url text.")
-    try:
-        return base64url.decode(value)
-    except base64url.InvalidBase64Url as error:
-        raise InvalidKey(f"`{member}` of this JWK is not base64url.") from error
 
 
 def _from_public(der: bytes) -> KeyFile:

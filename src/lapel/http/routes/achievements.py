@@ -18,7 +18,16 @@ from lapel.errors import InUse, InvalidInput, NotFound
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
-from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version, page_response
+from lapel.http.documents import (
+    FIVE_MINUTES,
+    JSON_LD,
+    changed,
+    created,
+    document_response,
+    etag_of,
+    expected_version,
+    page_response,
+)
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
@@ -33,7 +42,6 @@ from lapel.services.verifying.members import as_list, id_of
 
 __all__ = ["HANDLERS", "achievement_item"]
 
-_CACHE = "public, max-age=300"
 _TAGS = ["Achievements"]
 _MAX_NAMED = 20
 _OF_VERSIONS = {"version": "Which version; the newest by default."}
@@ -109,7 +117,7 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
             achievement, document, issuer_name=issuer.name, newest=newest, names=names
         )
         return page_response(request, page)
-    return document_response(request, document, cache_control=_CACHE, version=achievement.version)
+    return document_response(request, document, cache_control=FIVE_MINUTES, version=achievement.version)
 
 
 async def _names_of_related(request: Call, document: JsonObject) -> dict[str, str]:

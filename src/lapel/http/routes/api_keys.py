@@ -8,7 +8,7 @@ from msgspec import json
 
 from lapel.domain.access import ApiKey, Scope
 from lapel.domain.addresses import Addresses
-from lapel.http.answer import Answer
+from lapel.http.answer import Answer, json_answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created
@@ -18,10 +18,9 @@ from lapel.services.access.api_keys import CreatedApiKey, LastOwnerKey
 from lapel.services.answers import ApiKeyItem, ApiKeyPage, CreatedApiKeyItem
 from lapel.services.requests import NewApiKey
 
-__all__ = ["HANDLERS", "NO_STORE", "created_api_key_item"]
+__all__ = ["HANDLERS", "created_api_key_item"]
 
 _TAGS = ["API keys"]
-NO_STORE = {"cache-control": "no-store"}
 
 
 @post(
@@ -97,8 +96,7 @@ def created_api_key_item(new: CreatedApiKey, addresses: Addresses) -> CreatedApi
 
 
 def _answer(request: Call, key: ApiKey) -> Answer:
-    content = json.encode(api_key_item(key, request.services.addresses))
-    return Answer(content, media_type="application/json", headers=NO_STORE)
+    return json_answer(api_key_item(key, request.services.addresses))
 
 
 HANDLERS = (create_api_key, list_api_keys, get_api_key, revoke_api_key)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
-from msgspec import json
 
 from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.errors import InvalidInput, LapelError
-from lapel.http.answer import Answer
+from lapel.http.answer import Answer, json_answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
@@ -54,8 +53,7 @@ async def change_credential_status(request: Call, credential_id: FromPath[str], 
 
 
 def _status(request: Call, credential: Credential) -> Answer:
-    item = credential_item(request, credential)
-    return Answer(json.encode(item), media_type="application/json", headers={"cache-control": "no-store"})
+    return json_answer(credential_item(request, credential))
 
 
 async def _all_changed_before(request: Call, done: IdempotentRequest) -> Answer:

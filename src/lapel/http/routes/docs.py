@@ -13,13 +13,11 @@ from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.document_cache import CachedDocument
-from lapel.http.documents import public_response
+from lapel.http.documents import FIVE_MINUTES, public_response
 from lapel.http.openapi.description import describe
 from lapel.http.services import Services
 
 __all__ = ["handlers"]
-
-_CACHE = "public, max-age=300"
 
 
 def handlers(documented: Sequence[HTTPRouteHandler], *, services: Services) -> list[HTTPRouteHandler]:
@@ -46,7 +44,7 @@ def handlers(documented: Sequence[HTTPRouteHandler], *, services: Services) -> l
             request,
             document.content,
             media_type=document.media_type,
-            cache_control=_CACHE,
+            cache_control=FIVE_MINUTES,
             etag=document.etag,
             headers=headers,
             gzipped=document.gzipped,

@@ -9,7 +9,7 @@ from litestar import get
 from msgspec import json
 
 from lapel.domain.json import JsonObject
-from lapel.http.answer import Answer
+from lapel.http.answer import NO_STORE, Answer, json_answer
 from lapel.http.call import Call
 from lapel.http.exact_path import exact_path
 from lapel.http.openapi.operations import answer_of, answers
@@ -24,12 +24,11 @@ _TAGS = ["Operation"]
 _PROBE_SECONDS = 1.5  # longer than the database's own limit of a second, which reports more about what is wrong
 _ENDING = "The server is shutting down; it still answers the requests that it has received."
 _AWAY = "The database does not answer; the server's log says why."
-_NO_STORE = {"cache-control": "no-store"}
 
 
 @get("/health/live", summary="The process answers", tags=_TAGS, responses=answers(Liveness, usual=False))
 async def live() -> Answer:
-    return Answer(b'{"status":"live"}', media_type="application/json", headers=_NO_STORE)
+    return json_answer({"status": "live"})
 
 
 @get(
@@ -60,7 +59,7 @@ async def ready(request: Call) -> Answer:
         parts = {**parts, "signer": {"ok": readiness.signer}}
     if not readiness.ok:
         return _not_ready({"status": "unavailable", **parts})
-    return Answer(json.encode({"status": "ready", **parts}), media_type="application/json", headers=_NO_STORE)
+    return json_answer({"status": "ready", **parts})
 
 
 def _not_ready(document: JsonObject) -> Answer:
@@ -68,7 +67,7 @@ def _not_ready(document: JsonObject) -> Answer:
         json.encode(document),
         status_code=503,
         media_type="application/json",
-        headers={**_NO_STORE, "retry-after": "1"},
+        headers={**NO_STORE, "retry-after": "1"},
     )
 
 

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.document_cache import CachedDocument, document_cache
-from lapel.http.documents import public_response
+from lapel.http.documents import FIVE_MINUTES, public_response
 from lapel.http.openapi.operations import answer_of, answers
 
 __all__ = ["HANDLERS", "IMAGES", "achievement_image", "image_response"]
@@ -45,7 +45,7 @@ async def achievement_image(request: Call, achievement_id: UUID, *, version: int
     """Answer with an achievement's image, without a credential in it; that of the newest version by default."""
     achievement = await request.services.achievements.get(achievement_id, version=version)
     image = await request.services.images.image_of(achievement)
-    return image_response(request, image.content, media_type=image.media_type, cache_control="public, max-age=300")
+    return image_response(request, image.content, media_type=image.media_type, cache_control=FIVE_MINUTES)
 
 
 @get(

@@ -14,7 +14,17 @@ from lapel.errors import InUse
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_issuer
-from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version, page_response
+from lapel.http.documents import (
+    DID_DOCUMENT,
+    FIVE_MINUTES,
+    JSON_LD,
+    changed,
+    created,
+    document_response,
+    etag_of,
+    expected_version,
+    page_response,
+)
 from lapel.http.fast_path import FAST
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
@@ -28,9 +38,7 @@ from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["HANDLERS"]
 
-_CACHE = "public, max-age=300"
 _TAGS = ["Issuers"]
-_DID = ("application/did+json", *JSON_LD[::-1])
 
 
 @post(
@@ -106,7 +114,7 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
         newest = await request.services.achievements.page_of_issuer(issuer.id, limit=MAX_PAGE_SIZE)
         more = newest.next is not None
         return page_response(request, request.services.pages.issuer(issuer, document, newest.items, more=more))
-    return document_response(request, document, cache_control=_CACHE, version=issuer.version)
+    return document_response(request, document, cache_control=FIVE_MINUTES, version=issuer.version)
 
 
 @patch(
@@ -163,11 +171,11 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
     "/v3/issuers/{issuer_id:str}/did.json",
     summary="The issuer's DID document",
     tags=_TAGS,
-    responses=answers(answer_of(DidDocument, media_type=_DID, cacheable=True), also=(406,)),
+    responses=answers(answer_of(DidDocument, media_type=DID_DOCUMENT, cacheable=True), also=(406,)),
 )
 async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.did_document(await path_issuer(request, issuer_id))
-    return document_response(request, document, cache_control=_CACHE, available=_DID)
+    return document_response(request, document, cache_control=FIVE_MINUTES, available=DID_DOCUMENT)
 
 
 async def _expected(request: Call, issuer_id: UUID) -> int | None:

@@ -10,10 +10,10 @@ from lapel.domain.access import Scope
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.signing_key import KeyState, SigningKey
 from lapel.errors import FieldError, InvalidInput
-from lapel.http.answer import Answer
+from lapel.http.answer import Answer, json_answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id, path_issuer
-from lapel.http.documents import created, public_response
+from lapel.http.documents import FIVE_MINUTES, created, public_response
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.services.answers import SigningKeyItem, SigningKeyList
@@ -23,9 +23,7 @@ from lapel.services.requests import NewKeyState, NewSigningKey
 
 __all__ = ["HANDLERS"]
 
-_CACHE = "public, max-age=300"
 _TAGS = ["Issuers"]
-_NO_STORE = {"cache-control": "no-store"}
 
 
 @get(
@@ -36,7 +34,9 @@ _NO_STORE = {"cache-control": "no-store"}
 )
 async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.key_document(await path_issuer(request, issuer_id), path_id(key_id))
-    return public_response(request, json.encode(document), media_type="application/jwk+json", cache_control=_CACHE)
+    return public_response(
+        request, json.encode(document), media_type="application/jwk+json", cache_control=FIVE_MINUTES
+    )
 
 
 @get(
@@ -49,11 +49,7 @@ async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[s
 async def list_keys(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await path_issuer(request, issuer_id)
     keys = await request.services.signing_keys.of_issuer(request.principal, issuer)
-    return Answer(
-        json.encode(SigningKeyList([_item(request, key) for key in keys])),
-        media_type="application/json",
-        headers=_NO_STORE,
-    )
+    return json_answer(SigningKeyList([_item(request, key) for key in keys]))
 
 
 async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
@@ -114,7 +110,7 @@ async def change_key_state(
 
 
 def _changed(request: Call, key: SigningKey) -> Answer:
-    return Answer(json.encode(_item(request, key)), media_type="application/json", headers=_NO_STORE)
+    return json_answer(_item(request, key))
 
 
 def _item(request: Call, key: SigningKey) -> SigningKeyItem:

@@ -7,7 +7,7 @@ import hmac
 from litestar import get
 
 from lapel.errors import Unauthorized
-from lapel.http.answer import Answer
+from lapel.http.answer import NO_STORE, Answer
 from lapel.http.call import Call
 from lapel.http.exact_path import exact_path
 from lapel.http.openapi.operations import answer_of, answers
@@ -32,5 +32,5 @@ async def metrics(request: Call) -> Answer:
     return Answer(
         await request.services.metrics_exporter.text(),
         media_type="text/plain; version=0.0.4",
-        headers={"cache-control": "no-store"},
+        headers=NO_STORE,
     )

@@ -10,7 +10,7 @@ from lapel.credentials.jose import ob2_jws
 from lapel.errors import TooLarge
 from lapel.http.answer import PUBLIC, Answer, StreamedAnswer
 from lapel.http.call import Call, path_id, path_issuer
-from lapel.http.documents import JSON_LD, document_response, public_response
+from lapel.http.documents import FIVE_MINUTES, JSON_LD, document_response, public_response
 from lapel.http.fast_path import FAST
 from lapel.http.negotiation import choose
 from lapel.http.openapi.operations import answer_of, answers, choice, described
@@ -25,7 +25,6 @@ from lapel.services.renditions import AssertionRevoked
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Open Badges 2.0"]
-_CACHE = "public, max-age=300"
 # An assertion's answer says whether the badge has been revoked, so a cached one must be revalidated each time.
 _REVALIDATE = "no-cache"
 _MEDIA_TYPES = (*JSON_LD, ob2_jws.MEDIA_TYPE, "application/jwt", "text/plain")
@@ -47,7 +46,7 @@ _GONE = answers(
 @get("/v2/issuers/{issuer_id:str}", summary="Profile", tags=_TAGS, responses=_ANSWERS)
 async def v2_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.renditions.v2_issuer(await path_issuer(request, issuer_id))
-    return document_response(request, document, cache_control=_CACHE)
+    return document_response(request, document, cache_control=FIVE_MINUTES)
 
 
 @get(
@@ -58,7 +57,7 @@ async def v2_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
 )
 async def v2_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
     document = await request.services.renditions.v2_key(await path_issuer(request, issuer_id), path_id(key_id))
-    return document_response(request, document, cache_control=_CACHE)
+    return document_response(request, document, cache_control=FIVE_MINUTES)
 
 
 @get("/v2/issuers/{issuer_id:str}/revocations", summary="RevocationList", tags=_TAGS, responses=_ANSWERS)
@@ -78,7 +77,7 @@ async def v2_revocations(request: Call, issuer_id: FromPath[str]) -> Answer:
 @get("/v2/badge-classes/{achievement_id:str}", summary="BadgeClass", tags=_TAGS, responses=_ANSWERS)
 async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer:
     document = await request.services.renditions.v2_badge_class(path_id(achievement_id))
-    return document_response(request, document, cache_control=_CACHE)
+    return document_response(request, document, cache_control=FIVE_MINUTES)
 
 
 @get(

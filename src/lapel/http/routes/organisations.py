@@ -8,13 +8,13 @@ from msgspec import json
 
 from lapel.domain.access import Scope
 from lapel.domain.organisation import Organisation
-from lapel.http.answer import Answer
+from lapel.http.answer import Answer, json_answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created
 from lapel.http.openapi.operations import PAGED, answer_of, answers, described
 from lapel.http.paging import list_response, page_request
-from lapel.http.routes.api_keys import NO_STORE, created_api_key_item
+from lapel.http.routes.api_keys import created_api_key_item
 from lapel.services.answers import CreatedOrganisation, OrganisationItem, OrganisationPage
 from lapel.services.requests import NewOrganisation, OrganisationChanges
 
@@ -104,8 +104,7 @@ def _item(request: Call, organisation: Organisation) -> OrganisationItem:
 
 
 def _answer(request: Call, organisation: Organisation) -> Answer:
-    content = json.encode(_item(request, organisation))
-    return Answer(content, media_type="application/json", headers=NO_STORE)
+    return json_answer(_item(request, organisation))
 
 
 HANDLERS = (create_organisation, list_organisations, current_organisation, get_organisation, change_organisation)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from litestar import post
 from litestar.params import JSONBody
-from msgspec import json
 
 from lapel.domain.access import Scope
-from lapel.http.answer import Answer
+from lapel.http.answer import Answer, json_answer
 from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.openapi.operations import answers
@@ -28,8 +27,7 @@ __all__ = ["HANDLERS"]
 async def erase_recipient(request: Call, data: JSONBody[ErasedIdentity]) -> Answer:
     services = request.services
     erased = await services.erasing.erase_recipient(request.principal, data)
-    result = Erased(len(erased), [services.addresses.credential(credential_id) for credential_id in erased])
-    return Answer(json.encode(result), media_type="application/json", headers={"cache-control": "no-store"})
+    return json_answer(Erased(len(erased), [services.addresses.credential(credential_id) for credential_id in erased]))
 
 
 HANDLERS = (erase_recipient,)

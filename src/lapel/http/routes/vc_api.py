@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from litestar import post
 from litestar.openapi.datastructures import ResponseSpec
@@ -11,7 +11,8 @@ from msgspec import Struct, json
 from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
-from lapel.http.answer import PUBLIC, Answer
+from lapel.domain.json import JsonObject
+from lapel.http.answer import NO_STORE, PUBLIC, Answer, json_answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import created
@@ -54,7 +55,7 @@ _VERIFIES = answers(answer_of(VcResult, headers=_LIMITS), usual=False, also=(408
 )
 
 
-def _writes(model: type[Struct], *, status: int, also: Sequence[Also] = ()) -> dict[int, ResponseSpec]:
+def _writes(model: type[Struct], *, status: int, also: Sequence[Also]) -> dict[int, ResponseSpec]:
     """Describe the answers of a guarded route; here everything that is wrong with a body is a 400."""
     described_answers = (
         answers(answer_of(model, status=status), guarded=True, writes=True, also=also) | _INVALID_REQUEST
@@ -114,8 +115,8 @@ async def vc_issue(request: Call) -> Answer:
 async def vc_change_status(request: Call) -> Answer:
     only_queries(request)
     credential = await request.services.vc_status.change(request.principal, await request.json_object())
-    body = {"credentialId": request.services.addresses.credential(credential.id), "status": credential.status.value}
-    return Answer(json.encode(body), media_type="application/json", headers={"cache-control": "no-store"})
+    address = request.services.addresses.credential(credential.id)
+    return json_answer({"credentialId": address, "status": credential.status.value})
 
 
 @post(
@@ -132,11 +133,7 @@ async def vc_change_status(request: Call) -> Answer:
     responses=_VERIFIES,
 )
 async def vc_verify_credential(request: Call) -> Answer:
-    limits = count_verification(request)
-    only_queries(request)
-    size = len(await request.body())
-    async with verification_slot(request), request.services.verifying.slot(size):
-        return _answer(await request.services.vc_verification.credential(await request.json_object()), limits)
+    return await _verified(request, request.services.vc_verification.credential)
 
 
 @post(
@@ -154,19 +151,20 @@ async def vc_verify_credential(request: Call) -> Answer:
     responses=_VERIFIES,
 )
 async def vc_verify_presentation(request: Call) -> Answer:
+    return await _verified(request, request.services.vc_verification.presentation)
+
+
+async def _verified(request: Call, verify: Callable[[JsonObject], Awaitable[Verified]]) -> Answer:
     limits = count_verification(request)
     only_queries(request)
     size = len(await request.body())
     async with verification_slot(request), request.services.verifying.slot(size):
-        return _answer(await request.services.vc_verification.presentation(await request.json_object()), limits)
-
-
-def _answer(result: Verified, limits: dict[str, str]) -> Answer:
+        result = await verify(await request.json_object())
     return Answer(
         json.encode(result.body),
         status_code=200 if result.verified else 400,
         media_type="application/json",
-        headers={"cache-control": "no-store", **PUBLIC, **limits},
+        headers={**NO_STORE, **PUBLIC, **limits},
     )
 
 

@@ -11,9 +11,9 @@ from lapel.credentials.strict_json import UnreadableJson
 from lapel.domain.fetching import FetchRefused
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput
-from lapel.http.answer import PUBLIC, Answer
+from lapel.http.answer import NO_STORE, PUBLIC, Answer
 from lapel.http.call import Call, only_queries
-from lapel.http.documents import public_response
+from lapel.http.documents import FIVE_MINUTES, public_response
 from lapel.http.limits.verification_limits import count_verification, verification_slot
 from lapel.http.negotiation import HTML, prefers_html
 from lapel.http.openapi.operations import BYTES, answer_of, answers, described
@@ -88,7 +88,7 @@ async def verify(request: Call) -> Answer:
             report = await verifying.verify(
                 badge.content, media_type=badge.media_type, expected_recipient=badge.recipient
             )
-    headers = {"cache-control": "no-store", "vary": "Accept", **PUBLIC, **limits}
+    headers = {**NO_STORE, "vary": "Accept", **PUBLIC, **limits}
     if prefers_html(request.header_list(b"accept"), *_MEDIA_TYPES):
         pages = request.services.pages
         return Answer(pages.report(report), media_type=HTML, headers={**headers, **pages.headers})
@@ -104,7 +104,7 @@ async def verification_form(request: Call) -> Answer:
         request,
         pages.verification(request.query_params.get("url", "")),
         media_type=HTML,
-        cache_control="public, max-age=300",
+        cache_control=FIVE_MINUTES,
         headers=pages.form_headers,
     )
 

@@ -7,31 +7,24 @@ from msgspec import json
 
 from lapel.http.answer import Answer
 from lapel.http.call import Call
-from lapel.http.documents import document_response, public_response
+from lapel.http.documents import DID_DOCUMENT, FIVE_MINUTES, document_response, public_response
 from lapel.http.openapi.operations import answer_of, answers
 from lapel.services.documents import DidDocument, JsonWebKeySet
 
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Issuers"]
-_DID = ("application/did+json", "application/did+ld+json", "application/json", "application/ld+json")
-_CACHE = "public, max-age=300"
 
 
 @get(
     "/.well-known/did.json",
     summary="The default issuer's DID document",
     tags=_TAGS,
-    responses=answers(answer_of(DidDocument, media_type=_DID, cacheable=True), also=(406,)),
+    responses=answers(answer_of(DidDocument, media_type=DID_DOCUMENT, cacheable=True), also=(406,)),
 )
 async def default_did(request: Call) -> Answer:
     document = await request.services.issuers.default_did_document()
-    return document_response(
-        request,
-        document,
-        cache_control=_CACHE,
-        available=_DID,
-    )
+    return document_response(request, document, cache_control=FIVE_MINUTES, available=DID_DOCUMENT)
 
 
 @get(
@@ -42,7 +35,9 @@ async def default_did(request: Call) -> Answer:
 )
 async def default_jwks(request: Call) -> Answer:
     keys = await request.services.issuers.jwks()
-    return public_response(request, json.encode(keys), media_type="application/jwk-set+json", cache_control=_CACHE)
+    return public_response(
+        request, json.encode(keys), media_type="application/jwk-set+json", cache_control=FIVE_MINUTES
+    )
 
 
 HANDLERS = (default_did, default_jwks)

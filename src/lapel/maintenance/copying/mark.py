@@ -17,7 +17,6 @@ __all__ = [
     "COPY_MARK",
     "Mark",
     "UnfinishedCopy",
-    "find_mark",
     "refuse_unfinished",
     "repositories",
     "unfinished_copy",
@@ -57,11 +56,6 @@ def repositories(database: Database, session: TransactionSession) -> RepositoryF
     return RepositoryFactory(session, database.metrics)
 
 
-async def find_mark(database: Database) -> Mark | None:
-    """Return the database's mark, if it has one. Its schema must be this version's."""
-    return read_mark(await database.read().server_facts.find(COPY_MARK))
-
-
 def read_mark(value: bytes | None) -> Mark | None:
     """Return the mark in the value of the server fact, if there is one."""
     if value is None:
@@ -73,8 +67,8 @@ def read_mark(value: bytes | None) -> Mark | None:
 
 
 async def refuse_unfinished(database: Database) -> None:
-    """Raise `UnfinishedCopy` if the database has the mark, and so is still to be filled."""
-    if (mark := await find_mark(database)) is not None:
+    """Raise `UnfinishedCopy` if the database has the mark. Its schema must be this version's."""
+    if (mark := read_mark(await database.read().server_facts.find(COPY_MARK))) is not None:
         raise UnfinishedCopy(str(mark))
 
 

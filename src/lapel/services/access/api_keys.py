@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from lapel.credentials.jose import base64url
 from lapel.domain.access import SERVER, ApiKey, Principal, Role, Scope, acting_for, key_digest, scopes_of
 from lapel.domain.audit import Action
 from lapel.domain.clock import truncate
@@ -263,7 +263,7 @@ class ApiKeys:
         key_id: UUID | None = None,
     ) -> CreatedApiKey:
         """Return a key with a random secret, not stored yet."""
-        secret = SECRET_PREFIX + base64.urlsafe_b64encode(self._randomness(32)).rstrip(b"=").decode()
+        secret = SECRET_PREFIX + base64url.encode(self._randomness(32))
         key = self._key(organisation_id, name, role, scopes, secret, expires_at=expires_at, key_id=key_id)
         return CreatedApiKey(key, secret)
 

@@ -20,6 +20,7 @@ from lapel.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES
 from lapel.openbadges.endorsement import endorsement_problem, with_arrays
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying import Outcome, Report
+from lapel.services.verifying.members import objects
 
 __all__ = ["Endorsements", "EndorsementsOfRequest", "VerifyText", "with_endorsements"]
 
@@ -33,8 +34,6 @@ _MAX_FETCHES: Final = 32
 _MAX_BYTES: Final = 64 * 1024
 
 VerifyText: TypeAlias = Callable[[str], Awaitable[Report]]
-
-"""The type of a request's ``endorsement``."""
 
 
 @dataclass(slots=True)
@@ -176,12 +175,7 @@ async def _verification_problem(text: str, verify: VerifyText) -> str | None:
 
 def _ids(embedded: Sequence[JsonObject]) -> set[JsonValue]:
     """Return the ids of the endorsements in these objects."""
-    ids: set[JsonValue] = set()
-    for members in embedded:
-        endorsements = members.get("endorsement", ())
-        if isinstance(endorsements, Sequence):
-            ids |= {item.get("id") for item in endorsements if isinstance(item, Mapping)}
-    return ids
+    return {item.get("id") for members in embedded for item in objects(members.get("endorsement"))}
 
 
 def with_endorsements(members: JsonObject, endorsements: JsonObject) -> dict[str, JsonValue]:

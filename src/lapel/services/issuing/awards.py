@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import CredentialFormat
-from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json import JsonObject
 from lapel.openbadges import checks
 from lapel.openbadges.award import Award
 from lapel.openbadges.identity import read_identities, read_recipient
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.issuing.award_members import further_members, validity
 from lapel.services.requests import NewCredential
+from lapel.services.verifying.members import objects
 
 __all__ = ["read_award"]
 
@@ -81,9 +82,9 @@ def _check_results(problems: Problems, pointer: str, results: Sequence[JsonObjec
     """Check that the achievement's descriptions allow the results (OB 3.0, Result and ResultDescription)."""
     if not results:
         return
-    descriptions = {item.get("id"): item for item in _objects(achievement.details.get("resultDescription"))}
+    descriptions = {item.get("id"): item for item in objects(achievement.details.get("resultDescription"))}
     # Of all descriptions, because in the standard's own complete example a result has a level of another description.
-    levels = {level.get("id") for item in descriptions.values() for level in _objects(item.get("rubricCriterionLevel"))}
+    levels = {level.get("id") for item in descriptions.values() for level in objects(item.get("rubricCriterionLevel"))}
     for index, result in enumerate(results):
         where = f"{pointer}/{index}"
         if "resultDescription" not in result:
@@ -102,7 +103,3 @@ def _check_results(problems: Problems, pointer: str, results: Sequence[JsonObjec
             problems.add(f"{where}/status", "must be given: its description's resultType is Status", "missing")
         if problem := checks.value_problem(result.get("value"), description):
             problems.add(f"{where}/value", problem, "not_allowed")
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, Sequence) else []

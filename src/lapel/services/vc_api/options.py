@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from lapel.domain.json import JsonObject
-from lapel.errors import FieldError, InvalidInput
+from lapel.errors import FieldError, InvalidInput, pointer_step
 
 __all__ = ["check_names", "flag", "member", "options_of", "text"]
 
@@ -25,7 +25,7 @@ def member(body: JsonObject, *names: str) -> tuple[str, JsonObject]:
     (name,) = present
     for other in body:
         if other not in (name, "options"):
-            raise _refused(f"/{other[:80]}", "is not a member of this request", "unknown_option")
+            raise _refused(f"/{pointer_step(other[:80])}", "is not a member of this request", "unknown_option")
     value = body[name]
     if not isinstance(value, Mapping):
         raise _refused(f"/{name}", "must be an object", "invalid_type")
@@ -45,7 +45,8 @@ def options_of(body: JsonObject, *, known: Collection[str]) -> JsonObject:
         raise _refused("/options", "must be an object", "invalid_type")
     for name in options:
         if name not in known:
-            raise _refused(f"/options/{name[:80]}", f"is not understood here; there are {', '.join(sorted(known))}")
+            pointer = f"/options/{pointer_step(name[:80])}"
+            raise _refused(pointer, f"is not understood here; there are {', '.join(sorted(known))}")
     return options
 
 

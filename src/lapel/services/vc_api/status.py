@@ -14,7 +14,7 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Store
 from lapel.domain.status_list import StatusPurpose
-from lapel.errors import InvalidInput, NotFound
+from lapel.errors import InvalidInput, NotFound, pointer_step
 from lapel.openbadges.problems import Problems
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.status import Statuses
@@ -50,7 +50,7 @@ class VcStatus:
         problems = Problems()
         credential_id, entry, value = body.get("credentialId"), body.get("credentialStatus"), body.get("status")
         for name in body.keys() - _MEMBERS:
-            problems.add(f"/{name[:80]}", "is not a member of this request", "unknown_option")
+            problems.add(f"/{pointer_step(name[:80])}", "is not a member of this request", "unknown_option")
         if not isinstance(credential_id, str) or not credential_id:
             problems.add("/credentialId", "must be the id of a credential")
         if not isinstance(value, bool):

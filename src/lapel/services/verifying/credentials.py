@@ -70,12 +70,8 @@ class CredentialVerification:
         if isinstance(given, Document):
             await self.document(given.value, findings, expected_recipient=None)
             return
-        try:
-            token = await decoded(given)
-        except vc_jwt.UnsupportedJwt as error:
-            findings.add(*unsupported_token(given.value, error).checks)
-            return
-        await self.token(token, findings, expected_recipient=None)
+        if (token := await _decoded(given, findings)) is not None:
+            await self.token(token, findings, expected_recipient=None)
 
     # --- steps 1 and 2: conformity and proof ---
 
@@ -114,19 +110,12 @@ class CredentialVerification:
             given = inner
         if isinstance(given, Document):
             return given.value if await self._check_document(given.value, findings) else None
-        try:
-            token = await decoded(given)
-        except vc_jwt.UnsupportedJwt as error:
-            findings.add(*unsupported_token(given.value, error).checks)
-            return None
-        return token.credential if await self._check_token(token, findings) else None
+        token = await _decoded(given, findings)
+        return token.credential if token is not None and await self._check_token(token, findings) else None
 
     async def _proofs(self, credential: JsonObject, findings: Findings) -> ProofResult:
         bare = data_integrity.unsecured(credential)
-        contexts = self._maker.contexts
-        findings.add(
-            await offload_if_large(credential, check_contexts, credential, contexts=contexts, signed_as_json=False)
-        )
+        findings.add(await self._linked_data.check_contexts(credential))
         findings.add(await self._linked_data.check(bare))
         findings.add(*await offload_if_large(credential, check_schema, credential))
         return await check_proofs(
@@ -172,10 +161,8 @@ class CredentialVerification:
                 return SecuredList(None, findings.checks)
             given = inner
         if isinstance(given, Token):
-            try:
-                token = await decoded(given)
-            except vc_jwt.UnsupportedJwt as error:
-                return SecuredList(None, unsupported_token(given.value, error).checks)
+            if (token := await _decoded(given, findings)) is None:
+                return SecuredList(None, findings.checks)
             result = await check_token(token, documents=self._documents, now=self._now)
             # Claims that must repeat members matter only for badges: of a list, only the members are read.
             checks = [check for check in result.checks if check.code is not CheckCode.CLAIMS]
@@ -186,3 +173,12 @@ class CredentialVerification:
             raise UnreadableInput("This has more in it than any status list.")
         result = await self._proofs(given.value, findings)
         return SecuredList(given.value, (*findings.checks, *result.checks))
+
+
+async def _decoded(given: Token, findings: Findings) -> vc_jwt.VcJwt | None:
+    """Return the decoded token; None after adding the checks that say that its algorithm is not supported."""
+    try:
+        return await decoded(given)
+    except vc_jwt.UnsupportedJwt as error:
+        findings.add(*unsupported_token(given.value, error).checks)
+        return None

@@ -65,7 +65,7 @@ class Documents:
         max_fetches: how many addresses may be fetched.
     """
 
-    def __init__(self, *, own: OwnDocuments, fetcher: Fetcher, max_fetches: int = MAX_FETCHES) -> None:
+    def __init__(self, *, own: OwnDocuments, fetcher: Fetcher, max_fetches: int) -> None:
         self._own = own
         self._fetcher = fetcher
         self._remaining = max_fetches

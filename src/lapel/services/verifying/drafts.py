@@ -12,7 +12,6 @@ from lapel.errors import FieldError, InvalidInput, Unavailable
 from lapel.services.verifying.data_model.schema import check_classes, check_schema
 from lapel.services.verifying.data_model.structure import check_structure, too_many_items
 from lapel.services.verifying.linked_data.canonical import LinkedData, NotCanonical
-from lapel.services.verifying.linked_data.context_rules import check_contexts
 from lapel.services.verifying.linked_data.quads import GeneralProcessor, QuadMaker
 from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.report import Check, Outcome
@@ -66,11 +65,8 @@ class Drafts:
         """
         _raise_unless_good(too_many_items(document))
         _raise_unless_good(await offload_if_large(document, check_structure, document))
-        contexts = self._maker.contexts
-        _raise_unless_good(
-            await offload_if_large(document, check_contexts, document, contexts=contexts, signed_as_json=False)
-        )
         linked_data = LinkedData(self._maker, strict_numbers=True)
+        _raise_unless_good(await linked_data.check_contexts(document))
         _raise_unless_good(await linked_data.check(document))
         for check in await offload_if_large(document, check_schema, document):
             _raise_unless_good(check)

@@ -24,7 +24,6 @@ from lapel.services.verifying.linked_data.canonical import LinkedData
 from lapel.services.verifying.linked_data.context_rules import check_contexts
 from lapel.services.verifying.linked_data.quads import QuadMaker
 from lapel.services.verifying.members import id_of
-from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.proofs.data_integrity import ExpectedProof, ProofResult, check_proofs
 from lapel.services.verifying.proofs.jwt import check_presentation_token
 from lapel.services.verifying.proofs.key_lookup import AUTHENTICATION, FoundKey
@@ -136,11 +135,8 @@ class PresentationVerification:
         return signers[-1] if signers and result.good else None
 
     async def _embedded_proof(self, document: JsonObject, findings: Findings, proof: ExpectedProof) -> ProofResult:
-        contexts = self._maker.contexts
         bare = data_integrity.unsecured(document)
-        findings.add(
-            await offload_if_large(document, check_contexts, document, contexts=contexts, signed_as_json=False)
-        )
+        findings.add(await self._linked_data.check_contexts(document))
         findings.add(await self._linked_data.check(bare))
         return await check_proofs(
             document,

@@ -67,11 +67,8 @@ class Address:
 Input: TypeAlias = Document | Token | Address
 
 
-def read_input(data: bytes | str, *, media_type: str | None = None) -> Input:
+def read_input(data: bytes | str) -> Input:
     """Recognise the input by its content.
-
-    Args:
-        media_type: the type that the sender gave; named in the error if it is an image type and the input is no image.
 
     Raises:
         UnreadableInput: it is of no known kind.
@@ -79,7 +76,7 @@ def read_input(data: bytes | str, *, media_type: str | None = None) -> Input:
         InvalidImage, NothingBaked: it is a damaged image, or an image without a badge.
         TooLarge: it is larger than the limit.
     """
-    return _read_text(_text_in(data, media_type))
+    return _read_text(_text_in(data, None))
 
 
 async def read_large(data: bytes) -> Input:
@@ -89,6 +86,9 @@ async def read_large(data: bytes) -> Input:
 
 async def text_in(data: bytes | str, *, media_type: str | None = None) -> str:
     """Return the input's text, or the text baked into an image, stripped: the first half of `read_input`.
+
+    Args:
+        media_type: the type that the sender gave; named in the error if it is an image type and the input is no image.
 
     Raises:
         UnreadableInput, InvalidImage, NothingBaked, TooLarge: see `read_input`.

@@ -12,6 +12,7 @@ from lapel.credentials.jsonld import GeneralPathTimeout, NeedsGeneralPath, Undef
 from lapel.credentials.rdf.rdfc import CanonicalisationBudgetExceeded
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, TooLarge, Unavailable
+from lapel.services.verifying.linked_data.context_rules import check_contexts
 from lapel.services.verifying.linked_data.hidden import hidden_member
 from lapel.services.verifying.linked_data.quads import QuadMaker
 from lapel.services.verifying.linked_data.spelling import aliased_name
@@ -58,6 +59,11 @@ class LinkedData:
         if isinstance(cached[1], Check):
             raise NotCanonical(cached[1])
         return cached[1]
+
+    async def check_contexts(self, document: JsonObject) -> Check:
+        """Return the check ``contexts`` of a document that has embedded proofs, or is to get one."""
+        contexts = self._maker.contexts
+        return await offload_if_large(document, check_contexts, document, contexts=contexts, signed_as_json=False)
 
     async def check(self, bare: JsonObject) -> Check:
         """Return the check ``json_ld`` of a document without its proof."""

@@ -40,7 +40,6 @@ __all__ = [
     "check_assertion",
     "check_assertion_recipient",
     "check_assertion_validity",
-    "check_badge_class",
     "check_issuer",
     "follow_links",
     "is_endorsement_2",
@@ -169,26 +168,20 @@ async def follow_links(
     The check ``badge_class`` is added to the findings.
 
     Args:
-        signed: see `check_badge_class`.
+        signed: the assertion is signed, and with it an embedded badge class, which is not fetched then.
     """
     badge_class: JsonObject = {}
     with_issuer = assertion
     if not is_endorsement_2(assertion):
-        badge_class, check = await check_badge_class(assertion.get("badge"), documents, signed=signed)
+        badge_class, check = await _check_badge_class(assertion.get("badge"), documents, signed=signed)
         findings.add(check)
         with_issuer = badge_class
     issuer, check = await check_issuer(with_issuer.get("issuer"), documents)
     return Badge(assertion=assertion, badge_class=badge_class, issuer=issuer), check
 
 
-async def check_badge_class(
-    value: JsonValue, documents: Documents, *, signed: bool = False
-) -> tuple[JsonObject, Check]:
-    """Return the badge class that ``badge`` links or embeds, and its check.
-
-    Args:
-        signed: the assertion is signed, and with it an embedded badge class, which is not fetched then.
-    """
+async def _check_badge_class(value: JsonValue, documents: Documents, *, signed: bool) -> tuple[JsonObject, Check]:
+    """Return the badge class that ``badge`` links or embeds, and its check. For `signed` see `follow_links`."""
     embedded = object_of(value)
     if signed and "issuer" in embedded:
         document, check = (
