@@ -61,7 +61,7 @@ AWARD: dict[str, Any] = {
         "identity": "ada@example.org",
         "name": "Ada 🏴‍☠️",
         "identifiers": [
-            {"type": "sisSourcedId", "identity": "4711"},
+            {"type": "sisSourcedId", "identity": "pupil-4711"},
             {"type": "ext:library", "identity": "L-9", "hashed": False},
         ],
     },

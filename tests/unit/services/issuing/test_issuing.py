@@ -143,7 +143,7 @@ async def test_what_is_stored_is_what_was_signed(server: Server) -> None:
     assert {name: content["issuer"][name] for name in PERSON} == PERSON
     assert content["issuer"]["image"]["caption"] == "The arms"
     assert b"null" not in stored.signed
-    assert b"4711" not in stored.signed
+    assert b"pupil-4711" not in stored.signed
     assert content["credentialSubject"]["achievement"]["creditsAvailable"] == 10
     assert isinstance(content["credentialStatus"], dict)
     assert b"ada@example.org" not in stored.signed
