@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -114,9 +115,12 @@ def test_a_key_from_elsewhere_is_taken_in(lapel: Command, issuer: str, passphras
 def test_the_master_key_is_exchanged_beside_its_database(lapel: Command, issuer: str, tmp_path: Path) -> None:
     file = tmp_path / "lapel.sqlite.master-key"
     before = file.read_text()
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()  # root rotates for the server's user
+    os.chown(file, owner, -1)
 
     shown = lapel("keys", "rotate-master")
 
+    assert file.stat().st_uid == owner
     assert shown.out.startswith("Every private key (2) is encrypted under the new master key")
     assert file.read_text() != before
     assert file.with_name(f"{file.name}.old").read_text() == before

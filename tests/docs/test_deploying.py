@@ -104,7 +104,7 @@ def test_the_health_check_of_the_container_tells_a_ready_server(tmp_path: Path) 
 
 def test_the_example_of_settings_for_the_service_is_one(tmp_path: Path) -> None:
     lines = (DEPLOY / "lapel.env").read_text(encoding="utf-8").splitlines()
-    given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    given = dict(word.split("=", 1) for line in lines for word in shlex.split(line, comments=True))
     key = tmp_path / "key"
     key.touch()
 
@@ -115,6 +115,20 @@ def test_the_example_of_settings_for_the_service_is_one(tmp_path: Path) -> None:
     unit = (DEPLOY / "lapel.service").read_text(encoding="utf-8")
     assert "LoadCredential=master-key:" in unit
     assert given["LAPEL_MASTER_KEY_FILE"] == "/run/credentials/lapel.service/master-key"
+
+
+def test_commands_read_the_settings_of_the_service_as_it_does_also_an_address_with_tls(tmp_path: Path) -> None:
+    operating = (DEPLOY.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+    (tls,) = re.findall(r"Append `(\?sslmode=\S+)`", operating)
+    (sourced,) = re.findall(r"^set -a; .*; set \+a$", operating, re.MULTILINE)
+    file = tmp_path / "lapel.env"
+    example = (DEPLOY / "lapel.env").read_text(encoding="utf-8")
+    file.write_text(example.replace("db.example.org/lapel", f"db.example.org/lapel{tls}"))
+    script = f'{sourced.replace("/etc/lapel/lapel.env", str(file))}; printf %s "$DATABASE_URL"'
+
+    done = subprocess.run(["bash", "-uc", script], env={}, capture_output=True, text=True, check=False)
+
+    assert done.stdout == f"postgresql://lapel:PASSWORD@db.example.org/lapel{tls}", done.stderr
 
 
 def test_the_service_is_sound_and_hardened_and_waits_for_the_end(tmp_path: Path) -> None:

@@ -124,6 +124,19 @@ def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: Postgr
         psql(administrator, "".join(f"DROP {what};" for what in dropped))
 
 
+def test_a_backup_of_postgresql_that_fails_leaves_the_previous_one(tmp_path: Path) -> None:
+    (tmp_path / "lapel.dump").write_text("the previous backup")
+    settings = environment(DATABASE_URL=f"postgresql://lapel@/lapel?host={tmp_path}")
+    settings["PATH"] = f"{programs()}:{settings['PATH']}"
+    command = ["bash", "-c", block("postgresql-backup", BACKUPS)]
+
+    done = subprocess.run(command, env=settings, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert "pg_dump: error: connection" in done.stderr
+    assert (tmp_path / "lapel.dump").read_text() == "the previous backup"
+
+
 def test_a_server_with_fewer_rights_writes_and_cannot_touch_the_audit_log(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:

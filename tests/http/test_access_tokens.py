@@ -102,6 +102,7 @@ def test_a_token_opens_what_its_role_may(server: LiveServer, issuer: str) -> Non
     refused = server.ask("POST", "/v3/issuers", key=token(issuer, "teachers"), json={"name": "Mine"})
     assert refused.status_code == 403
     assert "issuers:write" in refused.json()["detail"]
+    assert "a token whose role has it" in refused.json()["hint"]
 
 
 def test_a_token_that_is_not_believed_is_told_so(server: LiveServer, issuer: str) -> None:

@@ -361,6 +361,17 @@ def test_the_reference_of_the_interface_is_a_page_of_our_own(server: LiveServer,
     assert elsewhere(browser) == []
 
 
+def test_on_paper_the_reference_lists_every_route(server: LiveServer, browser: Browser) -> None:
+    browser.prefer("light", media="print")
+    try:
+        browser.open(f"{server.url}/docs")
+
+        listed = "[...document.querySelectorAll('summary')].filter(one => one.getClientRects().length)"
+        assert browser.evaluate(f"return {listed}.length") == len(operations())
+    finally:
+        browser.prefer("light")
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 def test_a_route_opens_to_its_parameters_example_and_errors(server: LiveServer, browser: Browser, width: int) -> None:
     browser.resize(width, 800)

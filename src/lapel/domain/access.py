@@ -127,7 +127,7 @@ class Principal:
     def require(self, scope: Scope) -> None:
         """Raise `Forbidden` unless this principal has `scope`."""
         if scope not in self.scopes:
-            hint = "Use a key with that scope; `lapel apikey create --role` makes one."
+            hint = "Use a key with that scope (`lapel apikey create --role` makes one), or a token whose role has it."
             if scope not in scopes_of(Role.OWNER, self.organisation_id):
                 hint = "Only an owner of the default organisation has it."
             raise Forbidden(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapel.credentials.key_storage.master_key import WrongMasterKey
-from lapel.credentials.key_storage.secret_file import sync_folder
+from lapel.credentials.key_storage.secret_file import give_owner_of, sync_folder
 from lapel.database.errors import (
     CorruptDatabase,
     DatabaseBusy,
@@ -110,6 +110,7 @@ async def restore(
             raise DatabaseBusy("Something has written to the database meanwhile.", hint="Stop it, and restore again.")
         with database.opened_by_nobody():
             kept = _unused_name(own, database) if keep else None
+            give_owner_of(own if own.exists() else own.parent, draft)
             put_in_place(draft, own, kept=kept, companions=database.companions)
     return replace(restored, file=own, kept=kept)
 

@@ -40,6 +40,21 @@ def test_what_was_there_stays_beside_what_is_restored(
     assert newest == [("database.restored", "command-line")]
 
 
+def test_what_is_restored_belongs_to_whom_the_database_belonged_or_else_its_folder(
+    lapel: Command, database: Path, backup: Path, tmp_path: Path
+) -> None:
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()  # root restores for the server's user
+    for file in (tmp_path, database):
+        os.chown(file, owner, -1)
+
+    assert lapel("db", "restore", backup, "--discard").code == 0
+    assert database.stat().st_uid == owner
+
+    database.unlink()
+    assert lapel("db", "restore", backup).code == 0
+    assert database.stat().st_uid == owner
+
+
 def test_what_is_written_at_the_last_moment_is_not_overlooked(
     lapel: Command, database: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,7 +102,8 @@ def test_one_that_is_killed_half_way_in_sqlite_leaves_nothing_and_can_be_repeate
     connection = sqlite3.connect(file)
     assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
     connection.close()
-    assert "it was empty" in ended(forked_lapel(), "db", "migrate", **environment)
+    said = ended(forked_lapel(), "db", "migrate", **environment)
+    assert re.fullmatch(rf"The database \(sqlite {file}\) is at \d{{4}} \(it was empty\)\.", said.strip())
     assert "The database is sound" in ended(forked_lapel(), "db", "check", **environment)
 
 

@@ -30,10 +30,12 @@ def migrate() -> None:
             status = await database.migrate()
         finally:
             await database.disconnect()
+        # Says which one, so that nobody migrates another than the server's unawares, for want of its settings.
+        which = f"The database ({database.module_name} {database.manager.address})"
         if before.current == status.current:
-            typer.echo(f"The database is at {status.current} already.")
+            typer.echo(f"{which} is at {status.current} already.")
         else:
-            typer.echo(f"The database is at {status.current} (it was {before.current or 'empty'}).")
+            typer.echo(f"{which} is at {status.current} (it was {before.current or 'empty'}).")
 
     asyncio.run(work())
 

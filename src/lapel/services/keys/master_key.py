@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from lapel.credentials.key_storage.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
-from lapel.credentials.key_storage.secret_file import sync_folder, write_secret
+from lapel.credentials.key_storage.secret_file import give_owner_of, sync_folder, write_secret
 from lapel.domain.access import acting_for
 from lapel.domain.audit import Action
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
@@ -218,6 +218,8 @@ def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[M
     new, real_file = MasterKey.generate(), file.resolve()
     backup = None if new_file else _link_old(real_file)
     _write_once(next_file, new.to_text() + "\n", if_exists=rotating)
+    if backup is not None:
+        give_owner_of(backup, next_file)
     try:
         yield new, file, backup
     except (Conflict, WrongMasterKey):  # the transaction was refused, so it was not committed
