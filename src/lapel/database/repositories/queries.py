@@ -26,9 +26,15 @@ def bind(column: _Column, name: str | None = None) -> _Column:
     return sa.bindparam(name or str(column.key), type_=column.type)
 
 
-def equal(column: _Column, name: str | None = None) -> _Condition:
-    """Return the condition that `column` equals the parameter of that name, by default the column's."""
-    return column == bind(column, name)
+def equal(column: _Column, name: str | None = None, *, indexed: bool = True) -> _Condition:
+    """Return the condition that `column` equals the parameter of that name, by default the column's.
+
+    Args:
+        indexed: whether an index may serve it. If not, a planner without statistics cannot choose that index instead of
+            a better one.
+    """
+    value = bind(column, name)
+    return (column if indexed else sa.func.coalesce(column, value)) == value
 
 
 def among(column: _Column, number: int = AT_ONCE) -> _Condition:
