@@ -35,7 +35,7 @@ def entries_page(*columns: str) -> Statement:
     """Return the statement for a page of the entries from ``since`` on, filtered by the values of these columns."""
     filters = [equal(audit_log.c.organisation_id, indexed="entity_id" not in columns)]
     filters += [equal(audit_log.c[name]) for name in columns]
-    return page_of(_mapper.select, _id, *filters, _id >= bind(_id, "since"))
+    return page_of(_mapper.select, _id, *filters, _id >= bind(_id, "since"), scans=len(columns) > 1)
 
 
 class SqlAuditLogRepository(EntityRepository[AuditEntry]):

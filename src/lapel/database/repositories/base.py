@@ -179,8 +179,7 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         self, operation: str, entity: Entity, find: Callable[[], Awaitable[Entity | None]]
     ) -> Entity:
         """Store and return `entity`, or return the result of `find` if that already exists."""
-        insert = insertion(self.table, InsertIfAbsent)
-        if await self._execute(operation, insert, self.mapper.row(entity)):
+        if await self._execute(operation, insertion(self.table, InsertIfAbsent), self.mapper.row(entity)):
             return entity
         existing = await find()
         if existing is None:  # another constraint was violated

@@ -52,9 +52,10 @@ def _page(owners: tuple[str, ...], *, status: bool, withdrawn: bool, created: bo
         filters.append(IS_WITHDRAWN)
     if created:
         filters += _CREATED_WITHIN
+    scans = status or created or by_validity or len(owners) > 1  # the index does not serve every condition
     if by_validity:
-        return ordered_page_of(_select, _c.valid_from, _c.id, *filters, descending=True)
-    return page_of(_select, _c.id, *filters)
+        return ordered_page_of(_select, _c.valid_from, _c.id, *filters, descending=True, scans=scans)
+    return page_of(_select, _c.id, *filters, scans=scans)
 
 
 def credential_list(
@@ -88,5 +89,4 @@ def credential_list(
     if before is None:
         last = LAST_ID if filters.valid_before is None else NIL_ID
         valid_before = filters.valid_before or _LAST
-    end = filters.valid_since or _FIRST
-    return page, {**values, "from_key": valid_before, "from_id": last, "to_key": end}
+    return page, {**values, "from_key": valid_before, "from_id": last, "to_key": filters.valid_since or _FIRST}
