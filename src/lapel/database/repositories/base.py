@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
@@ -202,8 +203,8 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         """Return the entities of any number of keys, by a statement with `among` for `at_once` of them."""
         entities: list[Entity] = []
         for first in range(0, len(keys), at_once):
-            batch = keys[first : first + at_once]
-            parameters = {f"key{each}": batch[min(each, len(batch) - 1)] for each in range(at_once)}
+            await asyncio.sleep(0)  # other requests get their turn
+            parameters = {f"key{each}": keys[min(first + each, len(keys) - 1)] for each in range(at_once)}
             entities += await self._find_all(operation, statement, **parameters, **more)
         return entities
 

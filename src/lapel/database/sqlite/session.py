@@ -122,6 +122,7 @@ class _SqliteTransactionSession(_SqliteSession):
         connection, remaining = self._connection(), iter(rows)
         with translating():
             while batch := list(islice(remaining, _MAX_ROWS)):
+                await asyncio.sleep(0)
                 are_small = sum([len(value) for row in batch for value in row if type(value) is bytes]) <= _MAX_BYTES
                 while batch:
                     count = 1 << len(batch).bit_length() - 1 if are_small else 1  # so that few statements are prepared

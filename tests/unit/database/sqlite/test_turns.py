@@ -1,4 +1,4 @@
-"""What may look at many rows to find a few does so in a thread: the event loop would stand still for everybody."""
+"""What takes long on SQLite leaves the event loop to others: in a thread, or by giving them their turn."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lapel.database.conformance import samples
 from lapel.database.interface import DatabaseSettings
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.domain.audit import Action
@@ -18,6 +19,7 @@ from lapel.domain.identifiers import NIL_ID
 from lapel.domain.listing import CredentialFilter
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.support.databases import opened
+from tests.support.work import turns_given
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAGE: dict[str, Any] = {"before": None, "limit": 20}
@@ -86,3 +88,18 @@ async def test_what_an_index_serves_is_read_at_once(tmp_path: Path) -> None:
         await database.read().credentials.page(DEFAULT_ORGANISATION_ID, CredentialFilter(issuer_id=NIL_ID), **PAGE)
 
         assert listing.read == []
+
+
+async def test_others_have_their_turn_while_many_rows_are_looked_up_changed_and_stored(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        scene = await samples.set_scene(database)
+        many = [samples.credential(scene.issuer.id) for _ in range(640)]
+        ids = [each.id for each in many]
+        turns = []
+        async with database.transaction() as tx:
+            turns.append(await turns_given(tx.credentials.create_many(many)))
+            turns.append(await turns_given(tx.credentials.find_many(ids, lock=True)))
+            revoking = tx.credentials.change_status(ids, status=CredentialStatus.REVOKED, reason=None, changed_at=NOW)
+            turns.append(await turns_given(revoking))
+
+        assert min(turns) >= 640 / 64
