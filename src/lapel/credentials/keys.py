@@ -291,17 +291,18 @@ class LocalSigner:
 
     __slots__ = ("_key", "algorithm", "public_key")
 
-    def __init__(self, private_key: bytes) -> None:
-        """Load the key. Checking an RSA key takes some milliseconds, so reuse the signer.
+    def __init__(self, private_key: bytes, *, checked: bool = False) -> None:
+        """Load the key. Checking an RSA key takes a tenth of a second, and loading one that is checked nothing.
 
         Args:
             private_key: PKCS #8, DER, not encrypted.
+            checked: whether it is known to be sound, because it was checked or generated before it was stored.
 
         Raises:
             InvalidKey, UnsupportedKey: it is not a private key of a supported type.
         """
         try:
-            key = serialization.load_der_private_key(private_key, password=None)
+            key = serialization.load_der_private_key(private_key, password=None, unsafe_skip_rsa_key_validation=checked)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise InvalidKey("This is not a private key in DER (PKCS #8).") from error
         if not isinstance(key, Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):

@@ -72,11 +72,13 @@ class Statement:
 
     Attributes:
         reads: whether it only reads and takes no locks.
+        scans: whether it may read many rows to return few, so that the event loop should not wait for it.
     """
 
-    __slots__ = ("_compiled", "_core", "reads")
+    __slots__ = ("_compiled", "_core", "reads", "scans")
 
-    def __init__(self, core: Select[*tuple[object, ...]] | Insert | Update | Delete) -> None:
+    def __init__(self, core: Select[*tuple[object, ...]] | Insert | Update | Delete, *, scans: bool = False) -> None:
+        self.scans = scans
         self.reads = isinstance(core, Select) and core._for_update_arg is None  # SQLAlchemy has no public name for it
         self._core = core
         self._compiled: dict[Dialect, CompiledStatement] = {}

@@ -49,8 +49,7 @@ def _paged_by(*owners: str) -> list[Index]:
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+    return CheckConstraint(f"{column} IN ({', '.join(map(repr, values))})", name=column)
 
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:

@@ -181,7 +181,7 @@ async def issuer_parameter(request: Call) -> UUID | None:
         raise MalformedRequest(f"issuer: {error.detail}", hint=error.hint) from error
 
 
-def list_response(
+async def list_response(
     request: Call,
     page: Page[Item],
     *,
@@ -208,7 +208,7 @@ def list_response(
         next_url = f"{request.services.addresses.base}{path}?{urlencode(query)}"
         answer["link"] = f'<{next_url}>; rel="next"'
     body = json.encode({"items": [show(item) for item in page.items], "next": next_url})
-    return Answer(with_gzip(request, body, answer), media_type="application/json", headers=answer)
+    return Answer(await with_gzip(request, body, answer), media_type="application/json", headers=answer)
 
 
 def _list_of(request: Call, filters: tuple[str, ...]) -> str:

@@ -257,6 +257,23 @@ def test_keys_that_are_not_on_the_list_are_refused() -> None:
             )
 
 
+def test_an_rsa_key_is_checked_unless_it_was_before() -> None:
+    numbers = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_numbers()
+    unsound = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d,
+        dmp1=numbers.dmp1 + 2,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    )
+    der = private_der(unsound.private_key(unsafe_skip_rsa_key_validation=True))
+    with pytest.raises(keys.InvalidKey):
+        keys.LocalSigner(der)
+    assert keys.LocalSigner(der, checked=True).algorithm is KeyAlgorithm.RSA
+
+
 @given(st.binary(max_size=100), st.integers(0, 90), st.sampled_from(ALL))
 def test_damaged_der_raises_only_our_errors(noise: bytes, cut: int, algorithm: KeyAlgorithm) -> None:
     der = PAIRS[algorithm].public_key

@@ -28,7 +28,7 @@ _of_organisation, _of_issuer = equal(achievements.c.organisation_id), equal(achi
 _CREATE_VERSION = insertion(achievement_versions)
 _FIND_VERSION = Statement(_select.where(equal(_id), equal(achievement_versions.c.version)))
 _PAGE = page_of(_newest, _id, _of_organisation)
-_PAGE_OF_ISSUER = page_of(_newest, _id, _of_organisation, _of_issuer)
+_PAGE_OF_ISSUER = page_of(_newest, _id, _of_issuer, equal(achievements.c.organisation_id, indexed=False))
 _BY_NAME = ordered_page_of(_newest, _name, _id, _of_organisation)
 _BY_NAME_OF_ISSUER = ordered_page_of(_newest, _name, _id, _of_organisation, _of_issuer)
 _ADVANCE = update(achievements, ["version", "name_folded"], equal(achievements.c.version, "expected_version"))

@@ -33,8 +33,9 @@ _PRUNE = pruning(_id, _id, *_is_prunable)
 @cache
 def entries_page(*columns: str) -> Statement:
     """Return the statement for a page of the entries from ``since`` on, filtered by the values of these columns."""
-    filters = [equal(audit_log.c[name]) for name in columns]
-    return page_of(_mapper.select, _id, _of_organisation, *filters, _id >= bind(_id, "since"))
+    filters = [equal(audit_log.c.organisation_id, indexed="entity_id" not in columns)]
+    filters += [equal(audit_log.c[name]) for name in columns]
+    return page_of(_mapper.select, _id, *filters, _id >= bind(_id, "since"), scans=len(columns) > 1)
 
 
 class SqlAuditLogRepository(EntityRepository[AuditEntry]):

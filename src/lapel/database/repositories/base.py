@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
@@ -179,8 +180,7 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         self, operation: str, entity: Entity, find: Callable[[], Awaitable[Entity | None]]
     ) -> Entity:
         """Store and return `entity`, or return the result of `find` if that already exists."""
-        insert = insertion(self.table, InsertIfAbsent)
-        if await self._execute(operation, insert, self.mapper.row(entity)):
+        if await self._execute(operation, insertion(self.table, InsertIfAbsent), self.mapper.row(entity)):
             return entity
         existing = await find()
         if existing is None:  # another constraint was violated
@@ -203,8 +203,8 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         """Return the entities of any number of keys, by a statement with `among` for `at_once` of them."""
         entities: list[Entity] = []
         for first in range(0, len(keys), at_once):
-            batch = keys[first : first + at_once]
-            parameters = {f"key{each}": batch[min(each, len(batch) - 1)] for each in range(at_once)}
+            await asyncio.sleep(0)  # other requests get their turn
+            parameters = {f"key{each}": keys[min(first + each, len(keys) - 1)] for each in range(at_once)}
             entities += await self._find_all(operation, statement, **parameters, **more)
         return entities
 

@@ -25,7 +25,6 @@ __all__ = ["SqlCredentialRepository"]
 
 _mapper = Mapper(Credential, credentials)
 _c = credentials.c
-_of_organisation = equal(_c.organisation_id)
 
 _CREATE = insertion(credentials)
 # IS NOT NULL is the condition of the partial index.
@@ -50,8 +49,8 @@ _SET_INDICES = Statement(
 )
 _WITHDRAWN = page_of(sa.select(_c.id, _c.status, _c.status_reason), _c.id, equal(_c.issuer_id), IS_WITHDRAWN)
 _ISSUED_IN = Statement(sa.select(_c.issued_in).where(equal(_c.id)))
-_OF_RECIPIENT = page_of(sa.select(_c.id), _c.id, equal(_c.recipient_lookup), _of_organisation)
-_STREAM = Statement(_mapper.select.where(_of_organisation).order_by(_c.id))
+_OF_RECIPIENT = page_of(sa.select(_c.id), _c.id, equal(_c.recipient_lookup), equal(_c.organisation_id, indexed=False))
+_STREAM = Statement(_mapper.select.where(equal(_c.organisation_id)).order_by(_c.id))
 
 
 class SqlCredentialRepository(EntityRepository[Credential]):

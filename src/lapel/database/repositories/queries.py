@@ -26,9 +26,14 @@ def bind(column: _Column, name: str | None = None) -> _Column:
     return sa.bindparam(name or str(column.key), type_=column.type)
 
 
-def equal(column: _Column, name: str | None = None) -> _Condition:
-    """Return the condition that `column` equals the parameter of that name, by default the column's."""
-    return column == bind(column, name)
+def equal(column: _Column, name: str | None = None, *, indexed: bool = True) -> _Condition:
+    """Return the condition that `column` equals the parameter of that name, by default the column's.
+
+    Args:
+        indexed: whether an index may serve it. If not, a planner without statistics cannot choose that index instead of
+            a better one.
+    """
+    return (column if indexed else sa.func.coalesce(column, column)) == bind(column, name)
 
 
 def among(column: _Column, number: int = AT_ONCE) -> _Condition:
@@ -70,16 +75,16 @@ def pruning(key: sa.Column[object], order: _Column, *filters: _Condition) -> Sta
     return Statement(sa.delete(key.table).where(key.in_(sa.select(key).where(*filters).order_by(order).limit(_LIMIT))))
 
 
-def page_of(select: _Select, key: _Column, *filters: _Condition) -> Statement:
+def page_of(select: _Select, key: _Column, *filters: _Condition, scans: bool = False) -> Statement:
     """Return a query for a page of `select`, newest first: ``limit`` rows whose `key` is less than ``before``."""
-    return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(_LIMIT))
+    return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(_LIMIT), scans=scans)
 
 
 def ordered_page_of(
-    select: _Select, key: _Column, id_: _Column, *filters: _Condition, descending: bool = False
+    select: _Select, key: _Column, id_: _Column, *filters: _Condition, descending: bool = False, scans: bool = False
 ) -> Statement:
     """Return a query for a page in the order of `key`: ``limit`` rows after ``from_key, from_id``, up to ``to_key``."""
     place, start, end = sa.tuple_(key, id_), sa.tuple_(bind(key, "from_key"), bind(id_, "from_id")), bind(key, "to_key")
     within = (place < start, key >= end) if descending else (place > start, key < end)
     order = [each.desc() if descending else each for each in (key, id_)]
-    return Statement(select.where(*filters, *within).order_by(*order).limit(_LIMIT))
+    return Statement(select.where(*filters, *within).order_by(*order).limit(_LIMIT), scans=scans)

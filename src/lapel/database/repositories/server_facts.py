@@ -32,8 +32,7 @@ class SqlServerFactRepository(BaseRepository):
         return await self._context.cache.get((self.entity, name.encode()), lambda: self.find(name))
 
     async def put_if_absent(self, name: str, value: bytes) -> bytes:
-        values = {"name": name, "value": value}
-        if await self._execute("server_facts.put_if_absent", _PUT_IF_ABSENT, values):
+        if await self._execute("server_facts.put_if_absent", _PUT_IF_ABSENT, {"name": name, "value": value}):
             return value
         existing = await self.find(name)
         assert existing is not None

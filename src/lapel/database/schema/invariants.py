@@ -40,8 +40,7 @@ class Invariant:
 
     def sql(self, dialect: Dialect) -> str:
         """Return the SQL that selects the first rows that break it."""
-        query = self.broken.limit(MAX_SHOWN)
-        return str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        return str(self.broken.limit(MAX_SHOWN).compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
 def invariants() -> Iterator[Invariant]:

@@ -85,8 +85,7 @@ class SqliteDatabase(Database):
         return SqliteChangeFeed(self.manager)
 
     def _reading_session(self) -> ReadingSession:
-        kind = session.MemoryReadingSession if self.manager.in_memory else session.FileReadingSession
-        return kind(self.manager)
+        return (session.MemoryReadingSession if self.manager.in_memory else session.FileReadingSession)(self.manager)
 
 
 class SqliteModule:

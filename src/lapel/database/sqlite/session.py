@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
-from functools import cache
+from functools import cache, partial
 from itertools import chain, islice
 
 from sqlalchemy import Table
@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
 from lapel.database.errors import TransactionEnded
-from lapel.database.session import Fetch, interruptible, streamed
+from lapel.database.session import Fetch, Value, interruptible, streamed
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated, translating
@@ -74,19 +74,20 @@ class _SqliteTransactionSession(_SqliteSession):
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
-        with translating(), closing(self._connection().execute(compiled.sql, compiled.bind(parameters))) as cursor:
+        first_row = partial(self._connection().execute, compiled.sql, compiled.bind(parameters))
+        with translating(), closing(await self._step(first_row)) as cursor:
             self._cursors.add(cursor)
             try:
-                while rows := await self._next_batch(cursor):
+                while rows := await self._step(partial(cursor.fetchmany, _STREAM_BATCH)):
                     for row in rows:
                         yield compiled.row(row)
             finally:
                 self._cursors.discard(cursor)
 
-    async def _next_batch(self, cursor: Cursor) -> list[Row]:
+    async def _step(self, work: Callable[[], Value]) -> Value:
         await asyncio.sleep(0)
         self._connection()  # raises if the transaction has ended meanwhile
-        return cursor.fetchmany(_STREAM_BATCH)
+        return work()
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         await self.load(table, map(insertion(table).compiled(DIALECT).bind, rows))
@@ -121,6 +122,7 @@ class _SqliteTransactionSession(_SqliteSession):
         connection, remaining = self._connection(), iter(rows)
         with translating():
             while batch := list(islice(remaining, _MAX_ROWS)):
+                await asyncio.sleep(0)
                 are_small = sum([len(value) for row in batch for value in row if type(value) is bytes]) <= _MAX_BYTES
                 while batch:
                     count = 1 << len(batch).bit_length() - 1 if are_small else 1  # so that few statements are prepared
@@ -195,9 +197,9 @@ class SnapshotSession(_SqliteTransactionSession):
 
     commit = rollback
 
-    async def _next_batch(self, cursor: Cursor) -> list[Row]:
+    async def _step(self, work: Callable[[], Value]) -> Value:
         connection = self._connection()
-        scan = self._manager.scan_executor.submit(cursor.fetchmany, _STREAM_BATCH)
+        scan = self._manager.scan_executor.submit(work)
 
         def interrupt() -> None:
             if not scan.cancel():  # it has started
@@ -218,6 +220,11 @@ class FileReadingSession(_SqliteSession):
     def _connection(self) -> Connection:
         return self._manager.read_connection
 
+    async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        if statement.scans:
+            return [row async for row in self.stream(statement, parameters)]
+        return await super().fetch_all(statement, parameters)
+
     def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         return streamed(SnapshotSession(self._manager), statement, parameters)
 
@@ -227,7 +234,7 @@ class MemoryReadingSession(FileReadingSession):
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         async with self._manager.exclusively():
-            return await super().fetch_all(statement, parameters)
+            return await _SqliteSession.fetch_all(self, statement, parameters)
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         for row in await self.fetch_all(statement, parameters):

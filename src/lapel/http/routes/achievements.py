@@ -89,7 +89,7 @@ async def list_achievements(request: Call) -> Answer:
         key=paging.key,
         limit=paging.limit,
     )
-    return list_response(
+    return await list_response(
         request,
         page,
         path="/v3/achievements",

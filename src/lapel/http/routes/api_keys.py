@@ -48,7 +48,7 @@ async def list_api_keys(request: Call) -> Answer:
     paging = page_request(request)
     page = await request.services.api_keys.page(request.principal, before=paging.before, limit=paging.limit)
     addresses = request.services.addresses
-    return list_response(
+    return await list_response(
         request, page, path="/v3/api-keys", show=lambda key: api_key_item(key, addresses), limit=paging.limit
     )
 

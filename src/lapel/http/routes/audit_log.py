@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypeAlias, cast
 from uuid import UUID
 
 from litestar import get
+from msgspec import convert
 
 from lapel.domain.access import Scope
 from lapel.domain.addresses import Addresses
@@ -26,6 +27,8 @@ from lapel.http.paging import (
 from lapel.services.answers import AuditedCredential, AuditItem, AuditPage
 
 __all__ = ["HANDLERS"]
+
+_Issued: TypeAlias = list[tuple[UUID, str | None]]
 
 _COLLECTIONS = ("/v3/credentials", "/v3/achievements", "/v3/issuers", "/v3/images")
 _FILTERS = {
@@ -58,7 +61,7 @@ async def list_audit_log(request: Call) -> Answer:
         limit=paging.limit,
     )
     addresses = request.services.addresses
-    return list_response(
+    return await list_response(
         request,
         page,
         path="/v3/audit-log",
@@ -70,7 +73,7 @@ async def list_audit_log(request: Call) -> Answer:
 
 def _item(entry: AuditEntry, addresses: Addresses) -> AuditItem:
     details = cast("dict[str, JsonValue]", entry.details)
-    issued = cast("list[tuple[str, str | None]] | None", details.get("issued"))
+    issued = convert(details.get("issued", ()), _Issued)
     return AuditItem(
         id=str(entry.id),
         at=entry.at,
@@ -81,7 +84,7 @@ def _item(entry: AuditEntry, addresses: Addresses) -> AuditItem:
         request_id=entry.request_id,
         before=cast("dict[str, object] | None", details.get("before")),
         after=cast("dict[str, object] | None", details.get("after")),
-        issued=[AuditedCredential(addresses.credential(UUID(id_)), key) for id_, key in issued] if issued else None,
+        issued=[AuditedCredential(addresses.credential(id_), key) for id_, key in issued] or None,
     )
 
 

@@ -76,7 +76,7 @@ async def list_credentials(request: Call) -> Answer:
     page = await request.services.credentials.page(
         request.principal, await _filter(request), before=paging.before, key=paging.key, limit=paging.limit
     )
-    return list_response(
+    return await list_response(
         request,
         page,
         path="/v3/credentials",

@@ -97,7 +97,7 @@ async def list_issuers(request: Call) -> Answer:
             email=issuer.email,
         )
 
-    return list_response(request, page, path="/v3/issuers", show=show, limit=paging.limit, keep=("name",))
+    return await list_response(request, page, path="/v3/issuers", show=show, limit=paging.limit, keep=("name",))
 
 
 @get(
@@ -157,7 +157,7 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
     paging = page_request(request)
     issuer = await path_issuer(request, issuer_id)
     page = await request.services.achievements.page_of_issuer(issuer, before=paging.before, limit=paging.limit)
-    return list_response(
+    return await list_response(
         request,
         page,
         path=f"/v3/issuers/{issuer}/achievements",

@@ -53,7 +53,7 @@ async def create_organisation(request: Call, data: JSONBody[NewOrganisation]) ->
 async def list_organisations(request: Call) -> Answer:
     paging = page_request(request)
     page = await request.services.organisations.page(request.principal, before=paging.before, limit=paging.limit)
-    return list_response(
+    return await list_response(
         request, page, path="/v3/organisations", show=lambda each: _item(request, each), limit=paging.limit
     )
 

@@ -228,7 +228,7 @@ class KeyRing:
         private = self.private_half(key)
         multibase = None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key)
         if private is not None:
-            signer: Signer = _MemorySigner(keys.LocalSigner(private))
+            signer: Signer = _MemorySigner(keys.LocalSigner(private, checked=True))
         elif self._holder is not None:
             signer = self._holder.signer(key.public_key)
         else:
