@@ -59,7 +59,7 @@ class Session(ReadingSession, Protocol):
 class TransactionSession(Session, Protocol):
     """A session whose transaction is begun and ended by `DatabaseTransaction`.
 
-    `commit`, `rollback` and the savepoint methods complete even if the calling task is cancelled. They then raise
+    `commit`, `rollback` and `command` complete even if the calling task is cancelled. They then raise
     `asyncio.CancelledError` with their own error, if any, as its ``__cause__``: see `shielded`.
     """
 
@@ -83,11 +83,8 @@ class TransactionSession(Session, Protocol):
     async def rollback(self) -> None:
         """Roll back and release the connection. Does not raise if the connection is already lost."""
 
-    async def savepoint(self, name: str) -> None: ...
-
-    async def release_savepoint(self, name: str) -> None: ...
-
-    async def rollback_to_savepoint(self, name: str) -> None: ...
+    async def command(self, sql: str) -> None:
+        """Run ``SAVEPOINT``, ``RELEASE SAVEPOINT`` or ``ROLLBACK TO SAVEPOINT``, with a name that needs no quoting."""
 
     async def maintain(self, *, alone: bool) -> None:
         """Lift the time limits until the end of this transaction.

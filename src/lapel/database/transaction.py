@@ -203,10 +203,10 @@ class DatabaseTransaction(RepositoryFactory):
         self._check()
         depth, name = self._depth, f"s{self._depth}"
         try:
-            await self._run_to_end(self._session.savepoint(name))
+            await self._command(f"SAVEPOINT {name}")
         except asyncio.CancelledError:
             if not self._failed:  # the savepoint was set
-                await self._run_to_end(self._session.rollback_to_savepoint(name))
+                await self._command(f"RELEASE SAVEPOINT {name}")
             raise
         self._depth = depth + 1
         try:
@@ -217,11 +217,12 @@ class DatabaseTransaction(RepositoryFactory):
         except BaseException:
             if self._is_own_task() and self._depth > depth:  # otherwise it has already been rolled back
                 self._depth = depth
-                await self._run_to_end(self._session.rollback_to_savepoint(name))
+                await self._command(f"ROLLBACK TO SAVEPOINT {name}")
+                await self._command(f"RELEASE SAVEPOINT {name}")
                 self._failed = False
             raise
         self._depth = depth
-        await self._run_to_end(self._session.release_savepoint(name))
+        await self._command(f"RELEASE SAVEPOINT {name}")
 
     # `lapel.database.session.Session`: checks each statement first, and marks the transaction as failed if it fails.
 
@@ -282,10 +283,10 @@ class DatabaseTransaction(RepositoryFactory):
         context = e.OperationContext(f"transaction.{step}", "transaction", None, self.id, self.attempt)
         return error.with_context(context)
 
-    async def _run_to_end(self, work: Awaitable[None]) -> None:
-        """Run shielded work. If the task is cancelled meanwhile, the transaction fails only if the work has failed."""
+    async def _command(self, sql: str) -> None:
+        """Run a command to its end. If the task is cancelled meanwhile, the transaction fails only if it has failed."""
         try:
-            await self._guarded(work)
+            await self._guarded(self._session.command(sql))
         except asyncio.CancelledError as cancelled:
             self._failed = cancelled.__cause__ is not None
             raise

@@ -107,14 +107,8 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         if connection is not None:
             await shielded(_roll_back(self._manager, connection))
 
-    async def savepoint(self, name: str) -> None:
-        await shielded(self._command(f"SAVEPOINT {name}"))
-
-    async def release_savepoint(self, name: str) -> None:
-        await shielded(self._command(f"RELEASE SAVEPOINT {name}"))
-
-    async def rollback_to_savepoint(self, name: str) -> None:
-        await shielded(self._command(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
+    async def command(self, sql: str) -> None:
+        await shielded(self._command(sql))
 
     def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
         return self._fetch(self._connection, statement, parameters)
