@@ -16,7 +16,8 @@ from lapel.database.caching import Key
 from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager, committing
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.session import Fetch, shielded, streamed
+from lapel.database.session import Fetch, streamed
+from lapel.database.shielding import shielded
 from lapel.database.statement import Parameters, Row, Statement, insertion, selection
 from lapel.domain.ports import Isolation
 

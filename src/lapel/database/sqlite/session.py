@@ -15,7 +15,8 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
 from lapel.database.errors import TransactionEnded
-from lapel.database.session import Fetch, interruptible, streamed
+from lapel.database.session import Fetch, streamed
+from lapel.database.shielding import interruptible
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated, translating
