@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 import structlog
 from sqlalchemy.engine import Dialect
 
-from lapel.database.caching import NO_CACHE, EntityCache, TtlCache
+from lapel.database.caching import TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager, backoff
@@ -117,7 +117,7 @@ class Database(WholeFile, ABC):
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds, measure=self.measurements)
         self._readers: RepositoryFactory | None = None
         self._cache_watch: CacheWatch | None = None
-        self._cache: EntityCache = NO_CACHE
+        self._cache: TtlCache | None = None
         if settings.cache_seconds:
             counts = self.metrics.cache
             self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, on_store=self._watch_cache)

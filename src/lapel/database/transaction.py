@@ -14,7 +14,7 @@ from weakref import ref
 from sqlalchemy import Table
 
 from lapel.database import errors as e
-from lapel.database.caching import EntityCache
+from lapel.database.caching import TtlCache
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
@@ -65,7 +65,7 @@ class DatabaseTransaction(RepositoryFactory):
         start_time: datetime,
         metrics: DatabaseMetrics,
         open_transactions: OpenTransactions,
-        cache: EntityCache,
+        cache: TtlCache | None,
         deadline: float | None = None,
         read_only: bool = False,
         prepared_as: str | None = None,
@@ -169,7 +169,7 @@ class DatabaseTransaction(RepositoryFactory):
         if outcome == "prepared":
             return
         self.metrics.transactions[outcome] += 1
-        if self.changed:  # whatever the outcome: the changes may have been written
+        if self.changed and self._shared_cache is not None:  # whatever the outcome: they may have been written
             self._shared_cache.forget(self.changed)
         if outcome == "committed":
             for callback in self._after_commit:
