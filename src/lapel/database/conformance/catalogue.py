@@ -124,7 +124,7 @@ class CatalogueRules:
 
     async def test_every_change_of_the_schema_is_reported(self, database: Database) -> None:
         expected = await _declared_definitions(database)
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             for change, statements in CHANGES.items():
                 await session.command("SAVEPOINT change")
                 for statement in statements:
@@ -137,7 +137,7 @@ class CatalogueRules:
 
     async def test_a_missing_constraint_is_reported(self, database: Database) -> None:
         expected = await _declared_definitions(database)
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             for name, what in CONSTRAINTS.items():
                 await session.command("SAVEPOINT change")
                 for statement in without_constraint(database, name):
@@ -148,7 +148,7 @@ class CatalogueRules:
 
     async def test_a_missing_trigger_of_the_audit_log_is_reported(self, database: Database) -> None:
         triggers = own_triggers(database.dialect)
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             assert await missing_triggers(session, database.dialect) == {}
             for name, statement in triggers.items():
                 await session.command("SAVEPOINT change")
@@ -163,7 +163,7 @@ class CatalogueRules:
         if not triggers:
             pytest.skip("whether there are triggers, only its own module can say")
         trigger = triggers["audit_log_not_changed"].replace("audit_log_not_changed", "hostile")
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             await session.run("CREATE TABLE mine (name text)")
             await session.run(trigger.replace(" ON audit_log", f" ON {table}"))
             assert f"trigger hostile of {table}" in await _definitions(database, session)
@@ -185,7 +185,7 @@ class CatalogueRules:
         scene = await samples.set_scene(database)
         async with database.transaction() as tx:
             await tx.credentials.create(scene.credential(0))
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             for statement in ("UPDATE status_lists SET allocated = 0", "UPDATE achievements SET version = 7"):
                 await session.run(statement)
         found = {about.partition(":")[0]: keys for about, keys in (await broken_rows(database)).items()}
