@@ -22,7 +22,7 @@ async def findings_of(database: Database) -> list[Finding]:
 
 
 async def run(database: Database, *statements: str) -> None:
-    async with database.maintenance(alone=True) as session:
+    async with database.maintenance(writes=True) as session:
         for statement in statements:
             await session.run(statement)
 

@@ -24,7 +24,7 @@ import msgspec
 
 from lapel.database.metrics import CacheCounts
 
-__all__ = ["NO_CACHE", "EntityCache", "Key", "TtlCache"]
+__all__ = ["Key", "TtlCache"]
 
 Entity = TypeVar("Entity")
 
@@ -32,22 +32,6 @@ Key: TypeAlias = tuple[str, bytes]
 """Identifies a cached entity: the aggregate's name, and the bytes of the entity's id or of another lookup value."""
 
 _UNCONFIRMED_SECONDS = 1.0
-
-
-class _NullCache:
-    """A cache that stores nothing, for reads that must see the database, as in a transaction. See `TtlCache`."""
-
-    def get(
-        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, immutable: bool = False
-    ) -> Awaitable[Entity | None]:
-        """Return the result of `load`."""
-        return load()
-
-    def peek(self, key: Hashable) -> None:
-        """Return None."""
-
-    def forget(self, keys: Iterable[Key]) -> None:
-        """Do nothing."""
 
 
 class _Entry(NamedTuple):
@@ -182,11 +166,6 @@ class TtlCache:
     def _discard_load(self, key: Hashable) -> None:
         if (running := self._loads.pop(key, None)) is not None:
             running.set_result(None)
-
-
-EntityCache: TypeAlias = TtlCache | _NullCache
-
-NO_CACHE: EntityCache = _NullCache()
 
 
 def _size(entity: object) -> int:

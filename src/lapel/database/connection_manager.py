@@ -7,8 +7,7 @@ import logging
 import warnings
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine, Mapping
 from contextvars import Context
 from datetime import datetime, timedelta
 from random import SystemRandom
@@ -66,7 +65,6 @@ class ConnectionManager(ABC):
         self._transition = asyncio.Lock()
         self._question: asyncio.Task[Answer | DatabaseError] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._probe_task: asyncio.Task[None] | None = None
 
     @abstractmethod
     async def _open(self) -> None:
@@ -125,8 +123,8 @@ class ConnectionManager(ABC):
             self.state = ConnectionState.CLOSING
             try:
                 self._stop_probing()
-                if running := [task for task in (self._probe_task, self._question) if task is not None]:
-                    await asyncio.wait(running)
+                if self._question is not None:
+                    await asyncio.wait([self._question])
                 await self._drain(self._patience)
             finally:
                 self._break()
@@ -141,10 +139,7 @@ class ConnectionManager(ABC):
         """
         if self.state not in _OPEN:
             raise NotConnected
-        if self._question is None:
-            # Concurrent callers share one query: a queue of them would look like a slow database.
-            self._question = asyncio.get_running_loop().create_task(self._ask_in_time(), context=Context())
-        question = self._question
+        question = self._asking()
         await asyncio.wait([question])
         if question.cancelled():
             raise NotConnected
@@ -153,15 +148,18 @@ class ConnectionManager(ABC):
             raise type(answer)(answer.detail, hint=answer.hint) from answer.__cause__  # a new error for each caller
         return answer
 
+    def _asking(self) -> asyncio.Task[Answer | DatabaseError]:
+        """Return the running query, or start one. All share it: a queue of them would look like a slow database."""
+        if self._question is None:
+            # In a new context: it does not belong to the request that lost the database.
+            self._question = asyncio.get_running_loop().create_task(self._ask_in_time(), context=Context())
+        return self._question
+
     async def _ask_in_time(self) -> Answer | DatabaseError:
         try:
-            async with _stall_tolerant_timeout(_PROBE_TIMEOUT_SECONDS):
-                answer = await self._ask()
-        except TimeoutError as error:
-            timeout = NotConnected(f"The database did not answer within {_PROBE_TIMEOUT_SECONDS:g} s.")
-            timeout.__cause__ = error
-            self._mark_lost(timeout)
-            return timeout
+            answer = await _in_time(self._ask())
+            self._mark_found()
+            return answer
         except DatabaseError as error:
             self._mark_lost(error)
             return error
@@ -169,12 +167,13 @@ class ConnectionManager(ABC):
             self._question = None
             if self.state is ConnectionState.DISCONNECTED:  # closed meanwhile: close what the query has opened
                 self._break()
-        self._mark_found()
-        return answer
+            if self._timer is None:  # this was a probe
+                lost = self.reconnection
+                self._probe_in(_PROBE_EVERY_SECONDS if lost is None else backoff(lost.attempt))
 
     def doubt(self) -> None:
         """Probe the database at once, because a connection has broken."""
-        if self.state is ConnectionState.CONNECTED and self._probe_task is None:
+        if self.state is ConnectionState.CONNECTED and self._question is None:
             self._probe_in(0)
 
     async def _open_patiently(self) -> None:
@@ -218,30 +217,14 @@ class ConnectionManager(ABC):
             return
         if self.reconnection is not None:
             self.reconnection = replace(self.reconnection, next_try=self._in(seconds))
-        loop = asyncio.get_running_loop()
-        # In a new context: the probe does not belong to the request that lost the database.
-        self._timer = loop.call_later(seconds, _start_probe, weakref.ref(self), context=Context())
+        self._timer = asyncio.get_running_loop().call_later(seconds, _probe, weakref.ref(self))
 
     def _stop_probing(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.state not in _OPEN:
-            for task in (self._probe_task, self._question):
-                if task is not None:
-                    task.cancel()
-
-    async def _run_probe(self) -> None:
-        try:
-            if self.reconnection is not None:
-                self.reconnection = replace(self.reconnection, attempt=self.reconnection.attempt + 1)
-            with suppress(DatabaseError):  # `ask` has recorded and logged it
-                await self.ask()
-        except Exception:
-            _log.exception("looking for the database failed")
-        finally:
-            self._probe_task = None
-            self._probe_in(_PROBE_EVERY_SECONDS if self.reconnection is None else backoff(self.reconnection.attempt))
+        if self.state not in _OPEN and self._question is not None:
+            self._question.cancel()
 
     def _in(self, seconds: float) -> datetime:
         return self._clock() + timedelta(seconds=seconds)
@@ -253,35 +236,30 @@ class ConnectionManager(ABC):
             self._break()
 
 
-@asynccontextmanager
-async def _stall_tolerant_timeout(seconds: float) -> AsyncIterator[None]:
-    """Like `asyncio.timeout`, but counted in ticks, of which at most one passes while the event loop is blocked.
+async def _in_time(work: Coroutine[object, object, Answer]) -> Answer:
+    """Return the result of `work`, or cancel it and raise `NotConnected` if it takes too long.
 
-    So an answer that arrived in time, but could not be read yet, does not time out.
+    Its time is counted in ticks, of which at most one passes while the event loop is blocked. So an answer that arrived
+    in time, but could not be read yet, is not too late.
     """
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle | None = None
-
-    def tick(remaining: int) -> None:
-        nonlocal timer
-        if remaining:
-            timer = loop.call_later(seconds / _TICKS, tick, remaining - 1)
-        else:
-            timeout.reschedule(loop.time())
-
-    async with asyncio.timeout(None) as timeout:
-        tick(_TICKS)
-        try:
-            yield
-        finally:
-            if timer is not None:
-                timer.cancel()
+    task = asyncio.ensure_future(work)
+    try:
+        for _ in range(_TICKS):
+            if (await asyncio.wait([task], timeout=_PROBE_TIMEOUT_SECONDS / _TICKS))[0]:
+                return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    raise NotConnected(f"The database did not answer within {_PROBE_TIMEOUT_SECONDS:g} s.")
 
 
-def _start_probe(reference: weakref.ref[ConnectionManager]) -> None:
+def _probe(reference: weakref.ref[ConnectionManager]) -> None:
     manager = reference()
-    if manager is not None and manager._probe_task is None:
-        manager._probe_task = asyncio.get_running_loop().create_task(manager._run_probe())
+    if manager is not None:
+        manager._timer = None
+        if manager.reconnection is not None:
+            manager.reconnection = replace(manager.reconnection, attempt=manager.reconnection.attempt + 1)
+        manager._asking()
 
 
 def _reason(error: DatabaseError) -> str:

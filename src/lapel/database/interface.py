@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 import structlog
 from sqlalchemy.engine import Dialect
 
-from lapel.database.caching import NO_CACHE, EntityCache, TtlCache
+from lapel.database.caching import TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager, backoff
@@ -117,7 +117,7 @@ class Database(WholeFile, ABC):
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds, measure=self.measurements)
         self._readers: RepositoryFactory | None = None
         self._cache_watch: CacheWatch | None = None
-        self._cache: EntityCache = NO_CACHE
+        self._cache: TtlCache | None = None
         if settings.cache_seconds:
             counts = self.metrics.cache
             self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, on_store=self._watch_cache)
@@ -209,7 +209,7 @@ class Database(WholeFile, ABC):
         """
         remaining: Sequence[str] = ("",)
         while remaining:
-            async with self.maintenance(alone=True) as session:
+            async with self.maintenance(writes=True) as session:
                 migration = await self._migration_status(session)  # another process may have migrated meanwhile
                 is_shared = migration.current is not None and self.capabilities.several_processes
                 batch = 1 if is_shared else len(migration.pending)
@@ -220,7 +220,7 @@ class Database(WholeFile, ABC):
 
     async def migration_status(self) -> MigrationStatus:
         """Return the schema's revision and the pending ones. Raises `NewerDatabase` and `ForeignDatabase`."""
-        async with self.maintenance(patient=False) as session:
+        async with self.maintenance(limited=True) as session:
             return await self._migration_status(session)
 
     async def _migration_status(self, session: TransactionSession) -> MigrationStatus:
@@ -229,24 +229,24 @@ class Database(WholeFile, ABC):
         return status(tables, [str(stamp) for (stamp,) in stamps])
 
     @asynccontextmanager
-    async def maintenance(self, *, alone: bool = False, patient: bool = True) -> AsyncIterator[TransactionSession]:
+    async def maintenance(self, *, writes: bool = False, limited: bool = False) -> AsyncIterator[TransactionSession]:
         """Open a transaction for raw SQL: committed at the block's end, rolled back on errors.
 
         Args:
-            alone: allow writes, and exclude other maintenance that writes. Otherwise the transaction is read-only.
-            patient: lift the time limits of ordinary transactions. Without it, for something short, nobody is excluded.
+            writes: allow writes, and exclude other maintenance that writes. Otherwise the transaction is read-only.
+            limited: keep the time limits of ordinary transactions, for something short. Nobody is excluded then.
 
         Raises:
             DatabaseBusy: another process kept the schema locked too long.
             SessionMisuse: this task has a transaction open and would wait for itself.
         """
         self._open_transactions.refuse_inside("looks after the database", hint="Do it outside the transaction.")
-        isolation = Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ
-        session = self._open_session(isolation=isolation, read_only=not alone)
+        isolation = Isolation.READ_COMMITTED if writes else Isolation.REPEATABLE_READ
+        session = self._open_session(isolation=isolation, read_only=not writes)
         await session.begin()
         try:
-            if patient:
-                await session.maintain(alone=alone)
+            if not limited:
+                await session.maintain(alone=writes)
             yield session
         except BaseException:
             await session.rollback()

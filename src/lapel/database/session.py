@@ -6,31 +6,16 @@ one, the database's `ReadingSession` runs single statements and sees committed d
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias
 
 from sqlalchemy import Table
 
 from lapel.database.caching import Key
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = [
-    "Fetch",
-    "Inevitable",
-    "PreparableSession",
-    "ReadingSession",
-    "Session",
-    "Table",
-    "TransactionSession",
-    "interruptible",
-    "shielded",
-    "streamed",
-]
-
-Result = TypeVar("Result", bound=BaseException | None)
-Value = TypeVar("Value")
+__all__ = ["Fetch", "PreparableSession", "ReadingSession", "Session", "Table", "TransactionSession", "streamed"]
 
 Fetch: TypeAlias = Callable[[int], Coroutine[object, object, Sequence[Iterable[object]]]]
 """Fetches the next rows, at most the given number; none at the end. Values are the driver's. Not for concurrent use."""
@@ -59,8 +44,8 @@ class Session(ReadingSession, Protocol):
 class TransactionSession(Session, Protocol):
     """A session whose transaction is begun and ended by `DatabaseTransaction`.
 
-    `commit`, `rollback` and the savepoint methods complete even if the calling task is cancelled. They then raise
-    `asyncio.CancelledError` with their own error, if any, as its ``__cause__``: see `shielded`.
+    `commit`, `rollback` and `command` complete even if the calling task is cancelled. They then raise
+    `asyncio.CancelledError` with their own error, if any, as its ``__cause__``: see `lapel.database.shielding`.
     """
 
     async def begin(self, *, deadline: float | None = None) -> None:
@@ -83,11 +68,8 @@ class TransactionSession(Session, Protocol):
     async def rollback(self) -> None:
         """Roll back and release the connection. Does not raise if the connection is already lost."""
 
-    async def savepoint(self, name: str) -> None: ...
-
-    async def release_savepoint(self, name: str) -> None: ...
-
-    async def rollback_to_savepoint(self, name: str) -> None: ...
+    async def command(self, sql: str) -> None:
+        """Run ``SAVEPOINT``, ``RELEASE SAVEPOINT`` or ``ROLLBACK TO SAVEPOINT``, with a name that needs no quoting."""
 
     async def maintain(self, *, alone: bool) -> None:
         """Lift the time limits until the end of this transaction.
@@ -127,44 +109,3 @@ async def streamed(
                 yield row
     finally:
         await session.rollback()
-
-
-class Inevitable(asyncio.Future[Result]):
-    """A future that cannot be cancelled, for work that completes whoever waits. Its result is the error, or None."""
-
-    def cancel(self, msg: object = None) -> bool:
-        return False
-
-    async def known(self) -> Result:
-        """Wait for the result. If the task is cancelled meanwhile, the cancellation is raised only afterwards.
-
-        Raises:
-            asyncio.CancelledError: the task was cancelled. The ``__cause__`` is the result.
-        """
-        try:
-            return await self
-        except asyncio.CancelledError as cancelled:
-            raise cancelled from self.result()
-
-
-async def shielded(work: Awaitable[object]) -> None:
-    """Wait until `work` has completed, even if this task is cancelled. Raises its error, or as `Inevitable.known`."""
-    future = asyncio.ensure_future(work)
-    outcome = Inevitable[BaseException | None]()
-    future.add_done_callback(
-        lambda done: outcome.set_result(asyncio.CancelledError() if done.cancelled() else done.exception())
-    )
-    await outcome.known()
-    future.result()
-
-
-async def interruptible(work: asyncio.Future[Value], interrupt: Callable[[], object]) -> Value:
-    """Wait for a thread's work. If this task is cancelled, call `interrupt`, and wait for the work to end first."""
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        interrupt()
-        await shielded(asyncio.wait([work]))
-        if not work.cancelled():
-            work.exception()  # marks the error as retrieved: the interruption was ours
-        raise

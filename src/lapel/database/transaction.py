@@ -14,7 +14,7 @@ from weakref import ref
 from sqlalchemy import Table
 
 from lapel.database import errors as e
-from lapel.database.caching import EntityCache
+from lapel.database.caching import TtlCache
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
@@ -65,7 +65,7 @@ class DatabaseTransaction(RepositoryFactory):
         start_time: datetime,
         metrics: DatabaseMetrics,
         open_transactions: OpenTransactions,
-        cache: EntityCache,
+        cache: TtlCache | None,
         deadline: float | None = None,
         read_only: bool = False,
         prepared_as: str | None = None,
@@ -169,7 +169,7 @@ class DatabaseTransaction(RepositoryFactory):
         if outcome == "prepared":
             return
         self.metrics.transactions[outcome] += 1
-        if self.changed:  # whatever the outcome: the changes may have been written
+        if self.changed and self._shared_cache is not None:  # whatever the outcome: they may have been written
             self._shared_cache.forget(self.changed)
         if outcome == "committed":
             for callback in self._after_commit:
@@ -203,10 +203,10 @@ class DatabaseTransaction(RepositoryFactory):
         self._check()
         depth, name = self._depth, f"s{self._depth}"
         try:
-            await self._run_to_end(self._session.savepoint(name))
+            await self._command(f"SAVEPOINT {name}")
         except asyncio.CancelledError:
             if not self._failed:  # the savepoint was set
-                await self._run_to_end(self._session.rollback_to_savepoint(name))
+                await self._command(f"RELEASE SAVEPOINT {name}")
             raise
         self._depth = depth + 1
         try:
@@ -217,11 +217,12 @@ class DatabaseTransaction(RepositoryFactory):
         except BaseException:
             if self._is_own_task() and self._depth > depth:  # otherwise it has already been rolled back
                 self._depth = depth
-                await self._run_to_end(self._session.rollback_to_savepoint(name))
+                await self._command(f"ROLLBACK TO SAVEPOINT {name}")
+                await self._command(f"RELEASE SAVEPOINT {name}")
                 self._failed = False
             raise
         self._depth = depth
-        await self._run_to_end(self._session.release_savepoint(name))
+        await self._command(f"RELEASE SAVEPOINT {name}")
 
     # `lapel.database.session.Session`: checks each statement first, and marks the transaction as failed if it fails.
 
@@ -282,10 +283,10 @@ class DatabaseTransaction(RepositoryFactory):
         context = e.OperationContext(f"transaction.{step}", "transaction", None, self.id, self.attempt)
         return error.with_context(context)
 
-    async def _run_to_end(self, work: Awaitable[None]) -> None:
-        """Run shielded work. If the task is cancelled meanwhile, the transaction fails only if the work has failed."""
+    async def _command(self, sql: str) -> None:
+        """Run a command to its end. If the task is cancelled meanwhile, the transaction fails only if it has failed."""
         try:
-            await self._guarded(work)
+            await self._guarded(self._session.command(sql))
         except asyncio.CancelledError as cancelled:
             self._failed = cancelled.__cause__ is not None
             raise

@@ -24,9 +24,12 @@ class Distant(SqliteConnectionManager):
 
     questions = 0
     silent = False
+    failing = False
 
     async def _ask(self) -> Answer:
         self.questions += 1
+        if self.failing:
+            raise LookupError
         await asyncio.sleep(SLOW)
         if self.silent:
             await asyncio.Event().wait()
@@ -79,6 +82,22 @@ async def test_who_asks_and_is_cancelled_takes_the_answer_from_nobody(tmp_path: 
         await asyncio.sleep(0)
         first.cancel()
         assert (await second).server_version.startswith("SQLite")
+    finally:
+        await manager.disconnect()
+
+
+async def test_an_error_that_nobody_expects_does_not_end_the_looking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapel.database.connection_manager._PROBE_EVERY_SECONDS", 0.01)
+    manager = Distant(DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite"))
+    await manager.connect()
+    try:
+        manager.failing = True
+        async with asyncio.timeout(60):
+            while manager.questions < 3:
+                await asyncio.sleep(0.01)
+        assert manager.state is ConnectionState.CONNECTED
     finally:
         await manager.disconnect()
 

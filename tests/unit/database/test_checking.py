@@ -52,7 +52,7 @@ ALTERED = {
 async def test_a_trigger_of_the_audit_log_that_does_something_else_is_told_with_what_mends_it(
     database: Database,
 ) -> None:
-    async with database.maintenance(alone=True) as session:
+    async with database.maintenance(writes=True) as session:
         for statement in ALTERED[database.dialect.name]:
             await session.run(statement)
     told = await found(database)
@@ -60,7 +60,7 @@ async def test_a_trigger_of_the_audit_log_that_does_something_else_is_told_with_
     assert "trigger audit_log_not_changed of audit_log" in {finding.about for finding in told}
     mending = re.search(r"`(CREATE .*);`", told[0].hint, re.DOTALL)
     assert mending
-    async with database.maintenance(alone=True) as session:
+    async with database.maintenance(writes=True) as session:
         if database.dialect.name == "sqlite":
             await session.run("DROP TRIGGER audit_log_not_changed")
         await session.run(mending[1])

@@ -151,9 +151,9 @@ async def test_a_migration_that_meets_what_is_there_already_names_it(
     name, settings = settings_for(kind, folder=tmp_path, dsn=dsn)
     async with connected(name, settings) as database:
         for statement in plan(database.dialect, replace(status((), ()), pending=("0001",))):
-            async with database.maintenance(alone=True) as session:
+            async with database.maintenance(writes=True) as session:
                 await session.run(statement)
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             await session.run(made)
 
         with pytest.raises(AlreadyExists) as caught:

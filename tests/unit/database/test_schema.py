@@ -96,7 +96,7 @@ def test_a_migrations_text_reaches_the_database_as_it_is_written(dialect: sa.Dia
     with Operations.context(context):
         op.execute(f"INSERT INTO t VALUES ('{text}')")
         op.execute("DELETE FROM t")
-    assert collected.statements == [f"INSERT INTO t VALUES ('{text}')", "DELETE FROM t"]
+    assert collected == [f"INSERT INTO t VALUES ('{text}')", "DELETE FROM t"]
 
 
 def test_nothing_is_planned_for_a_database_that_is_up_to_date() -> None:

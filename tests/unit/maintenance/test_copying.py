@@ -129,7 +129,7 @@ async def fill(database: Database) -> None:
             [scene.credential(index) for index in range(700)]
             + [samples.credential(scene.issuer.id, signed=b"\0" * 3_000_000)]
         )
-    async with database.maintenance(alone=True) as session:
+    async with database.maintenance(writes=True) as session:
         await session.run("UPDATE status_lists SET allocated = 701")
         extreme = {
             "id": str(samples.new_id()),
@@ -201,7 +201,7 @@ async def test_the_copy_is_a_database_like_any_other(from_filled: Pair) -> None:
         assert [finding async for finding in check(database)] == []
         for statement in ("UPDATE audit_log SET actor = 'nobody'", "DELETE FROM audit_log"):
             with pytest.raises(ConstraintViolation):
-                async with database.maintenance(alone=True) as session:
+                async with database.maintenance(writes=True) as session:
                     await session.run(statement)
 
 
@@ -229,7 +229,7 @@ async def test_what_is_written_after_its_moment_is_not_in_the_copy(pair: Pair) -
 
 
 async def test_a_row_that_is_altered_on_its_way_fails_the_copy(from_filled: Pair) -> None:
-    async with opened(*from_filled[1]) as target, target.maintenance(alone=True) as session:
+    async with opened(*from_filled[1]) as target, target.maintenance(writes=True) as session:
         for statement in TAMPERING[target.module_name]:
             await session.run(statement)
 
@@ -238,7 +238,7 @@ async def test_a_row_that_is_altered_on_its_way_fails_the_copy(from_filled: Pair
 
     async with opened(*from_filled[1]) as target:
         assert await target.read().server_facts.find(COPY_MARK) is not None
-        async with target.maintenance(alone=True) as session:
+        async with target.maintenance(writes=True) as session:
             assert sum((await count_rows(session)).values()) == 2, "that, and the organisation that a migration makes"
             await session.run("DROP TRIGGER tamper" + (" ON credentials" * (target.module_name == "postgresql")))
     await copied(*from_filled)
@@ -260,7 +260,7 @@ TAMPERING = {
 
 
 async def test_a_row_that_is_lost_on_its_way_fails_the_copy(filled_file: Path, postgres_dsn: str) -> None:
-    async with opened(*server_at(postgres_dsn)) as target, target.maintenance(alone=True) as session:
+    async with opened(*server_at(postgres_dsn)) as target, target.maintenance(writes=True) as session:
         await session.run("CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$")
         await session.run("CREATE TRIGGER lose BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION lose()")
 

@@ -224,7 +224,7 @@ async def test_the_database_itself_refuses_to_change_or_take_away_an_entry(serve
     before = await log(server)
     for sql in ("UPDATE audit_log SET actor = 'nobody'", "DELETE FROM audit_log"):
         with pytest.raises(DatabaseError):
-            async with server.database.maintenance(alone=True) as session:
+            async with server.database.maintenance(writes=True) as session:
                 await session.run(sql)
     with pytest.raises(Conflict):
         async with server.database.transaction() as tx:

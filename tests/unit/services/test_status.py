@@ -132,7 +132,7 @@ async def test_a_list_is_signed_anew_when_the_issuers_key_changes(server: Server
     credential = await server.badge()
     assert credential.status_list_id is not None
     first = await server.statuses.status_list(credential.status_list_id)
-    async with server.database.maintenance(alone=True) as session:
+    async with server.database.maintenance(writes=True) as session:
         await session.run("UPDATE signing_keys SET state = 'retired'")
     server.key_ring.forget(credential.issuer_id)
     later = await server.statuses.status_list(credential.status_list_id)

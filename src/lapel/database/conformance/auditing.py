@@ -56,7 +56,7 @@ async def _record_pruning(database: Database, before: UUID) -> AuditEntry:
 
 
 async def _run(database: Database, statement: str) -> None:
-    async with database.maintenance(alone=True) as session:
+    async with database.maintenance(writes=True) as session:
         await session.run(statement)
 
 

@@ -124,38 +124,38 @@ class CatalogueRules:
 
     async def test_every_change_of_the_schema_is_reported(self, database: Database) -> None:
         expected = await _declared_definitions(database)
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             for change, statements in CHANGES.items():
-                await session.savepoint("change")
+                await session.command("SAVEPOINT change")
                 for statement in statements:
                     await session.run(statement)
                 kind, _, what = change.partition(": ")
                 live = await _definitions(database, session)
                 assert (what in live, what in expected) == (kind != "missing_in_schema", kind != "not_ours"), change
                 assert live.get(what) != expected.get(what), change
-                await session.rollback_to_savepoint("change")
+                await session.command("ROLLBACK TO SAVEPOINT change")
 
     async def test_a_missing_constraint_is_reported(self, database: Database) -> None:
         expected = await _declared_definitions(database)
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             for name, what in CONSTRAINTS.items():
-                await session.savepoint("change")
+                await session.command("SAVEPOINT change")
                 for statement in without_constraint(database, name):
                     await session.run(statement)
                 assert what in expected
                 assert what not in await _definitions(database, session)
-                await session.rollback_to_savepoint("change")
+                await session.command("ROLLBACK TO SAVEPOINT change")
 
     async def test_a_missing_trigger_of_the_audit_log_is_reported(self, database: Database) -> None:
         triggers = own_triggers(database.dialect)
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             assert await missing_triggers(session, database.dialect) == {}
             for name, statement in triggers.items():
-                await session.savepoint("change")
+                await session.command("SAVEPOINT change")
                 # Some dialects need the trigger's table to drop it.
                 await session.run(f"DROP TRIGGER {name}{' ON audit_log' if 'FOR EACH' in statement else ''}")
                 assert await missing_triggers(session, database.dialect) == {name: statement}
-                await session.rollback_to_savepoint("change")
+                await session.command("ROLLBACK TO SAVEPOINT change")
 
     @pytest.mark.parametrize("table", ["api_keys", "mine", STAMP])
     async def test_a_foreign_trigger_is_reported(self, database: Database, table: str) -> None:
@@ -163,7 +163,7 @@ class CatalogueRules:
         if not triggers:
             pytest.skip("whether there are triggers, only its own module can say")
         trigger = triggers["audit_log_not_changed"].replace("audit_log_not_changed", "hostile")
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             await session.run("CREATE TABLE mine (name text)")
             await session.run(trigger.replace(" ON audit_log", f" ON {table}"))
             assert f"trigger hostile of {table}" in await _definitions(database, session)
@@ -185,7 +185,7 @@ class CatalogueRules:
         scene = await samples.set_scene(database)
         async with database.transaction() as tx:
             await tx.credentials.create(scene.credential(0))
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             for statement in ("UPDATE status_lists SET allocated = 0", "UPDATE achievements SET version = 7"):
                 await session.run(statement)
         found = {about.partition(":")[0]: keys for about, keys in (await broken_rows(database)).items()}

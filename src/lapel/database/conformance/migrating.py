@@ -42,7 +42,7 @@ class ForeignDatabaseRules:
     ) -> None:
         statements, named = FOREIGN[kind]
         async with connected(*database_settings) as database:
-            async with database.maintenance(alone=True) as session:
+            async with database.maintenance(writes=True) as session:
                 for statement in statements:
                     await session.run(statement)
                 before = await database.catalogue.facts(session)
@@ -56,12 +56,12 @@ class ForeignDatabaseRules:
                 assert await database.catalogue.facts(session) == before
 
     async def test_ours_may_hold_tables_of_others_besides(self, database: Database) -> None:
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             await session.run("CREATE TABLE orders (id integer)")
         assert (await database.migrate()).pending == ()
 
     async def test_ours_at_an_unknown_revision_is_of_a_newer_version(self, database: Database) -> None:
-        async with database.maintenance(alone=True) as session:
+        async with database.maintenance(writes=True) as session:
             await session.run("UPDATE alembic_version SET version_num = '0999'")
         with pytest.raises(NewerDatabase):
             await database.migrate()
@@ -71,7 +71,7 @@ class MigrationLockRules:
     async def test_one_that_fails_leaves_nothing(self, database_settings: tuple[str, DatabaseSettings]) -> None:
         async with connected(*database_settings) as database:
             with pytest.raises(LookupError):
-                async with database.maintenance(alone=True) as session:
+                async with database.maintenance(writes=True) as session:
                     await session.run("CREATE TABLE half (id integer)")
                     raise LookupError
             async with database.maintenance() as session:
@@ -80,7 +80,7 @@ class MigrationLockRules:
     async def test_it_does_not_wait_for_ever_for_another(self, database_settings: tuple[str, DatabaseSettings]) -> None:
         name, settings = database_settings
         async with connected(name, replace(settings, lock_seconds=0.2)) as database:
-            async with database.maintenance(alone=True):
+            async with database.maintenance(writes=True):
                 with pytest.raises(DatabaseBusy) as caught:
                     await asyncio.create_task(database.migrate())
                 assert caught.value.hint

@@ -6,7 +6,6 @@ driver, and revisions cannot look at the data (Alembic's offline mode).
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -88,18 +87,18 @@ def plan(dialect: Dialect, migration: MigrationStatus) -> Sequence[str]:
 
     The result is cached, because generating the SQL takes longer than SQLite takes to run it.
     """
-    collector = _Collector()
+    statements = _Collector()
     if migration.current is None:
-        collector.statements += [
+        statements += [
             f"CREATE TABLE {STAMP} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
             f"INSERT INTO {STAMP} (version_num) VALUES ('')",  # noqa: S608 - from our own files
         ]
-    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": collector})
+    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": statements})
     with Operations.context(context):
         for revision in migration.pending:
             _scripts.get_revision(revision).module.upgrade()
-            collector.statements.append(f"UPDATE {STAMP} SET version_num = '{revision}'")  # noqa: S608 - from our own files
-    return tuple(collector.statements)
+            statements.append(f"UPDATE {STAMP} SET version_num = '{revision}'")  # noqa: S608 - from our own files
+    return tuple(statements)
 
 
 def _listed(names: Collection[str], max_shown: int = 5) -> str:
@@ -107,13 +106,11 @@ def _listed(names: Collection[str], max_shown: int = 5) -> str:
     return f"{', '.join(sorted(names)[:max_shown])}{more}"
 
 
-class _Collector(io.StringIO):
+class _Collector(list[str]):
     """Collects Alembic's output, which is one statement per write, ended by a semicolon."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.statements: list[str] = []
+    def write(self, text: str) -> None:
+        self.append(text.strip().removesuffix(";"))
 
-    def write(self, text: str) -> int:
-        self.statements.append(text.strip().removesuffix(";"))
-        return len(text)
+    def flush(self) -> None:
+        """Do nothing: Alembic flushes after each statement."""

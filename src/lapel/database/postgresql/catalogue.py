@@ -133,12 +133,12 @@ class PostgresqlCatalogue:
             )
         for (amcheck,) in await session.run(_AMCHECK):
             for table, index, oid in await session.run(_BTREES):
-                await session.savepoint("btree")
+                await session.command("SAVEPOINT btree")
                 try:
                     await session.run(f"SELECT {amcheck}.bt_index_check({oid}::regclass, true)")
-                    await session.release_savepoint("btree")
+                    await session.command("RELEASE SAVEPOINT btree")
                 except DatabaseError as error:
-                    await session.rollback_to_savepoint("btree")
+                    await session.command("ROLLBACK TO SAVEPOINT btree")
                     if isinstance(error, PermissionDenied):
                         return  # this user may not run the check
                     yield Finding(

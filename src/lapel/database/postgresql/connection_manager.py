@@ -42,13 +42,6 @@ _FIND_PRIMARY_SECONDS = 10.0
 """How often to check whether another server has become the primary without the current one noticing."""
 
 
-class _Connection(asyncpg.Connection):
-    """A connection that is not reset when it is returned: Lapel's sessions leave nothing to reset."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -124,8 +117,8 @@ class PostgresqlConnectionManager(ConnectionManager):
                 min_size=min(settings.pool_min, settings.pool_max),
                 max_size=settings.pool_max,
                 max_inactive_connection_lifetime=300,
-                connection_class=_Connection,
                 init=self.configuration.check,
+                reset=_keep,
             )
             self._pool = pool
             await pool
@@ -191,7 +184,6 @@ class PostgresqlConnectionManager(ConnectionManager):
             settings.url,
             host=name,
             port=port,
-            connection_class=_Connection,
             timeout=settings.connect_seconds,
             command_timeout=settings.statement_seconds + 2,  # so that the server's own limit applies first
             server_settings=self.configuration.parameters,
@@ -284,6 +276,10 @@ class PostgresqlConnectionManager(ConnectionManager):
         if isinstance(failure, NotConnected | DatabaseBusy) or not failure.retryable:
             return failure
         return NotConnected("PostgreSQL cannot be reached.", hint=_UNREACHABLE_HINT)
+
+
+async def _keep(connection: LoneConnection) -> None:
+    """Leave a connection as it is when it is returned to the pool: Lapel's sessions leave nothing to reset."""
 
 
 def _refusal(error: Exception, url: str) -> SettingRefused | None:

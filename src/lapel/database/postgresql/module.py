@@ -73,7 +73,7 @@ class PostgresqlDatabase(Database):
     async def make_durable(self) -> None:
         if not self.manager.configuration.in_force.get("synchronous_standby_names"):
             return  # without a synchronous standby, commits become visible only once they are on the server's disk
-        async with self.maintenance(alone=True, patient=False) as session:
+        async with self.maintenance(writes=True, limited=True) as session:
             await session.run(CONFIRMED)
 
     def outside_tools(self, file: Path) -> tuple[str, str]:

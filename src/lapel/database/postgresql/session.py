@@ -16,7 +16,8 @@ from lapel.database.caching import Key
 from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager, committing
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.session import Fetch, shielded, streamed
+from lapel.database.session import Fetch, streamed
+from lapel.database.shielding import shielded
 from lapel.database.statement import Parameters, Row, Statement, insertion, selection
 from lapel.domain.ports import Isolation
 
@@ -107,14 +108,8 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         if connection is not None:
             await shielded(_roll_back(self._manager, connection))
 
-    async def savepoint(self, name: str) -> None:
-        await shielded(self._command(f"SAVEPOINT {name}"))
-
-    async def release_savepoint(self, name: str) -> None:
-        await shielded(self._command(f"RELEASE SAVEPOINT {name}"))
-
-    async def rollback_to_savepoint(self, name: str) -> None:
-        await shielded(self._command(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
+    async def command(self, sql: str) -> None:
+        await shielded(self._command(sql))
 
     def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
         return self._fetch(self._connection, statement, parameters)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, Table
 
-from lapel.database.caching import NO_CACHE, EntityCache, Key
+from lapel.database.caching import Key, TtlCache
 from lapel.database.errors import DatabaseError, ForeignKeyViolation, OperationContext, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
@@ -45,7 +45,7 @@ class RepositoryContext:
     Attributes:
         transaction_id: the id of the transaction, or None outside a transaction.
         attempt: the number of the attempt at the transaction, starting with 1, for the context of errors.
-        cache: the cache for reads; inside a transaction, which must read the database itself, one that stores nothing.
+        cache: the cache for reads; None if they must come from the database, as inside a transaction.
         changed: the keys that caches must drop once this transaction is committed.
         operations: the last twenty operations, as ``aggregate.verb``; recorded inside a transaction only.
     """
@@ -55,7 +55,7 @@ class RepositoryContext:
     operations: tuple[str, ...] = ()
     changed: frozenset[Key] = frozenset()
 
-    def __init__(self, session: Session, metrics: DatabaseMetrics, cache: EntityCache = NO_CACHE) -> None:
+    def __init__(self, session: Session, metrics: DatabaseMetrics, cache: TtlCache | None = None) -> None:
         self.metrics = metrics
         self.cache = cache
         self._session = session
@@ -213,9 +213,10 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     ) -> Entity | None:
         """Find an entity through the cache. If it changes, `_changed` must be called with `key`, unless `immutable`."""
         cache, cache_key = self._context.cache, (self.entity, key)
-        if (entity := cache.peek(cache_key)) is not None:  # the usual case, at a third of the cost of `get`
+        if cache is not None and (entity := cache.peek(cache_key)) is not None:  # at a third of the cost of `get`
             return cast("Entity", entity)
-        return await cache.get(cache_key, partial(self._find, operation, statement, **parameters), immutable=immutable)
+        find = partial(self._find, operation, statement, **parameters)
+        return await (find() if cache is None else cache.get(cache_key, find, immutable=immutable))
 
     def _page(
         self, operation: str, statement: Statement, /, *, before: UUID | None = None, **parameters: object

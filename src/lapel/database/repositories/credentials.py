@@ -38,9 +38,7 @@ _CHANGE_STATUS = update(credentials, _CHANGING, ~_is_final, key=among(_c.id), gi
 _REPLACE = update(credentials, (*_CHANGING, "replaced_by_id"), ~_is_final, gives=_mapper.columns)
 _ERASING = (*_CHANGING, "signed", "recipient_lookup", "erased_at", "issue_key")
 _ERASE = update(credentials, _ERASING, _c.erased_at.is_(None), gives=_mapper.columns)
-_ADVANCE_LIST = Statement(
-    sa.update(status_lists).where(equal(status_lists.c.id, "key")).values(version=status_lists.c.version + 1)
-)
+_ADVANCE_LIST = update(status_lists, version=status_lists.c.version + 1)
 
 _SET_INDICES = Statement(
     sa.select(_c.status_index)

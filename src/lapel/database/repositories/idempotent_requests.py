@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from lapel.database.repositories.base import EntityRepository
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.queries import bind, equal, pruning
-from lapel.database.statement import InsertIfAbsent, Statement, insertion
+from lapel.database.repositories.queries import bind, deletion, pruning
+from lapel.database.statement import InsertIfAbsent, insertion
 from lapel.database.tables import idempotent_requests
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 
@@ -22,7 +20,7 @@ _id, _created_at = idempotent_requests.c.id, idempotent_requests.c.created_at
 _expired = _created_at < bind(_created_at, "before")
 
 _CREATE = insertion(idempotent_requests, InsertIfAbsent)
-_REMOVE = Statement(sa.delete(idempotent_requests).where(equal(_id), _expired))
+_REMOVE = deletion(_id, _expired)
 _PRUNE = pruning(_id, _created_at, _expired)
 
 

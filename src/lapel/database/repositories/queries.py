@@ -48,10 +48,11 @@ def any_of(column: sa.Column[object]) -> Statement:
 
 def update(
     table: Table,
-    columns: Iterable[str],
+    columns: Iterable[str] = (),
     *filters: _Condition,
     key: _Condition | None = None,
     gives: Sequence[_Column] = (),
+    **computed: _Column,
 ) -> Statement:
     """Return an ``UPDATE`` that sets these columns to the parameters of their names.
 
@@ -59,15 +60,17 @@ def update(
         filters: further conditions.
         key: the condition that selects the row; by default, that the primary key equals ``key``.
         gives: the columns to return of the updated rows.
+        computed: further columns, and what each is set to.
     """
     is_row = equal(table.primary_key.columns[0], "key") if key is None else key
-    statement = sa.update(table).where(is_row, *filters).values({name: bind(table.c[name]) for name in columns})
+    values = {name: bind(table.c[name]) for name in columns} | computed
+    statement = sa.update(table).where(is_row, *filters).values(values)
     return Statement(statement.returning(*gives) if gives else statement)
 
 
-def deletion(column: sa.Column[object]) -> Statement:
-    """Return a ``DELETE`` of the rows whose `column` equals ``id``."""
-    return Statement(sa.delete(column.table).where(equal(column, "id")))
+def deletion(column: sa.Column[object], *filters: _Condition) -> Statement:
+    """Return a ``DELETE`` of the rows whose `column` equals ``id``, and that match the filters."""
+    return Statement(sa.delete(column.table).where(equal(column, "id"), *filters))
 
 
 def pruning(key: sa.Column[object], order: _Column, *filters: _Condition) -> Statement:

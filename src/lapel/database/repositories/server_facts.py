@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import sqlalchemy as sa
@@ -29,7 +30,8 @@ class SqlServerFactRepository(BaseRepository):
         return cast("bytes", rows[0][0]) if rows else None
 
     async def recent(self, name: str) -> bytes | None:
-        return await self._context.cache.get((self.entity, name.encode()), lambda: self.find(name))
+        cache, find = self._context.cache, partial(self.find, name)
+        return await (find() if cache is None else cache.get((self.entity, name.encode()), find))
 
     async def put_if_absent(self, name: str, value: bytes) -> bytes:
         if await self._execute("server_facts.put_if_absent", _PUT_IF_ABSENT, {"name": name, "value": value}):

@@ -19,12 +19,11 @@ __all__ = ["SqlStatusListRepository"]
 _mapper = Mapper(StatusList, status_lists)
 _id = status_lists.c.id
 _allocated = status_lists.c.allocated
+_has_room = _allocated < status_lists.c.length
 
 _WITH_ROOM = Statement(
     # Not simply the newest: of two lists that are created concurrently, the older one may be stored last.
-    _mapper.select.where(
-        equal(status_lists.c.issuer_id), equal(status_lists.c.purpose), _allocated < status_lists.c.length
-    )
+    _mapper.select.where(equal(status_lists.c.issuer_id), equal(status_lists.c.purpose), _has_room)
     .order_by(_id.desc())
     .limit(1)
 )
@@ -36,11 +35,7 @@ _LOCK_ISSUER = Statement(
 # Compare and set: without row locks, the second of two reservations finds `allocated` changed and tries again.
 _TAKE = update(status_lists, ["allocated"], equal(_allocated, "seen"), gives=_mapper.columns)
 
-_CLOSE = Statement(
-    sa.update(status_lists)
-    .where(_id < bind(_id, "before"), _allocated < status_lists.c.length)
-    .values(allocated=status_lists.c.length)
-)
+_CLOSE = update(status_lists, (), _has_room, key=_id < bind(_id, "before"), allocated=status_lists.c.length)
 
 
 class SqlStatusListRepository(EntityRepository[StatusList]):

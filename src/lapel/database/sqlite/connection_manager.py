@@ -17,7 +17,7 @@ from lapel.database.errors import DatabaseBusy, NotConnected, StorageFailure, Wr
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import SELECT_STAMP, STAMP
-from lapel.database.session import shielded
+from lapel.database.shielding import shielded
 from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import MEMORY, Connection, Connector, Cursor, connect_stdlib
 from lapel.database.sqlite.errors import not_opened

@@ -18,7 +18,7 @@ from time import perf_counter
 import structlog
 
 from lapel.database import errors as e
-from lapel.database.session import Inevitable
+from lapel.database.shielding import Inevitable
 from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, is_busy, translated
 

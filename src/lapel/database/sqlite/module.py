@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
@@ -65,12 +65,10 @@ class SqliteDatabase(Database):
             self.manager.check_in_reader(reader)
         return moment
 
-    @contextmanager
-    def served_by_nobody(self) -> Iterator[None]:
+    def served_by_nobody(self) -> AbstractContextManager[None]:
         file = DatabaseFile(self.manager.address)
         file.prepare(make=True)
-        with file.locked():
-            yield
+        return file.locked()
 
     def opened_by_nobody(self) -> AbstractContextManager[None]:
         return whole_file.at_rest(self.manager.address, self._connector)

@@ -15,7 +15,8 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
 from lapel.database.errors import TransactionEnded
-from lapel.database.session import Fetch, Value, interruptible, streamed
+from lapel.database.session import Fetch, streamed
+from lapel.database.shielding import Value, interruptible
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated, translating
@@ -92,18 +93,11 @@ class _SqliteTransactionSession(_SqliteSession):
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         await self.load(table, map(insertion(table).compiled(DIALECT).bind, rows))
 
-    async def savepoint(self, name: str) -> None:
-        await self.run(f"SAVEPOINT {name}")
-
-    async def release_savepoint(self, name: str) -> None:
-        await self.run(f"RELEASE {name}")
+    async def command(self, sql: str) -> None:
+        await self.run(sql)
 
     async def announce(self, changed: Collection[Key]) -> None:
         """Do nothing: SQLite itself shows other processes that something has changed (`SqliteChangeFeed`)."""
-
-    async def rollback_to_savepoint(self, name: str) -> None:
-        await self.run(f"ROLLBACK TO {name}")
-        await self.run(f"RELEASE {name}")
 
     async def maintain(self, *, alone: bool) -> None:
         pass  # statements have no time limit, and there is only one writer at a time

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from lapel.database.errors import CorruptDatabase, DatabaseBusy
-from lapel.database.session import interruptible
+from lapel.database.shielding import interruptible
 from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import Connection, Connector
 from lapel.database.sqlite.errors import translated, translating

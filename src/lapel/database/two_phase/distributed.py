@@ -19,7 +19,7 @@ import structlog
 
 from lapel.database import errors as e
 from lapel.database.interface import Database
-from lapel.database.session import shielded
+from lapel.database.shielding import shielded
 from lapel.database.transaction import DatabaseTransaction
 from lapel.database.two_phase.participant import BranchName, Participant
 from lapel.domain.ports import Isolation

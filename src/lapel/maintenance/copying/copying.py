@@ -126,7 +126,7 @@ async def _prepare(source: Database, target: Database) -> None:
 
 async def _copy(source: Database, target: Database, *, contexts: Contexts, clock: Clock, progress: Progress) -> Copied:
     mark = Mark(token=secrets.token_hex(16), begun=clock(), source=f"{source.module_name} {source.manager.address}")
-    async with target.maintenance(alone=True) as session:
+    async with target.maintenance(writes=True) as session:
         await _refuse_unless_empty(session)
         facts, value = repositories(target, session).server_facts, json.encode(mark)
         if await facts.put_if_absent(COPY_MARK, value) != value:
@@ -136,7 +136,7 @@ async def _copy(source: Database, target: Database, *, contexts: Contexts, clock
         as_of = clock()
         counts = await count_rows(reading)  # the first read takes the snapshot
         await _refuse_source(source, target, reading, mark)
-        async with target.maintenance(alone=True) as writing:
+        async with target.maintenance(writes=True) as writing:
             if target.capabilities.concurrent_writers:
                 await _lock_tables(writing)
             await _refuse_unless_empty(writing)
@@ -211,7 +211,7 @@ async def _refuse_source(source: Database, target: Database, reading: Transactio
         raise WrongSchema("The source is being migrated.", hint="Copy it once that is done.")
     source_mark = read_mark(await repositories(source, reading).server_facts.find(COPY_MARK))
     if source_mark == mark:
-        async with target.maintenance(alone=True) as session:
+        async with target.maintenance(writes=True) as session:
             await unmark(session)
         raise SameDatabase
     if source_mark is not None:
