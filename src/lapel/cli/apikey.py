@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
+from lapel.cli.printable import printable
 from lapel.cli.running import acting_for, run
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Role, Scope, scopes_of
 from lapel.domain.clock import format_timestamp
@@ -94,7 +95,7 @@ def list_keys(organisation: OrganisationOption = None) -> None:
 
 def _line(key: ApiKey, *, usable: bool) -> str:
     state = "revoked" if key.revoked_at else "usable" if usable else "expired"
-    name = "".join(character if character.isprintable() else "?" for character in key.name)
+    name = printable(key.name)
     expires = f"expires {format_timestamp(key.expires_at)}" if key.expires_at else "never expires"
     created = format_timestamp(key.created_at)
     is_restricted = set(key.scopes) != scopes_of(key.role, key.organisation_id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
+from lapel.cli.printable import printable_json
 from lapel.cli.running import acting_for, run
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import format_timestamp
@@ -54,7 +54,7 @@ def list_entries(
                 limit=min(remaining, MAX_PAGE_SIZE),
             )
             for entry in page.items:
-                typer.echo(json.dumps(_object(entry), ensure_ascii=False) if as_json else _line(entry))
+                typer.echo(printable_json(_object(entry)) if as_json else _line(entry))
             remaining -= len(page.items)
             if page.next is None:
                 return

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from lapel.cli.printable import printable
 from lapel.cli.running import OPERATOR, run
 from lapel.domain.clock import format_timestamp
 
@@ -41,7 +42,7 @@ def list_organisations() -> None:
         while True:
             page = await application.services.organisations.page(OPERATOR, before=before, limit=MAX_PAGE_SIZE)
             for organisation in page.items:
-                name = "".join(character if character.isprintable() else "?" for character in organisation.name)
+                name = printable(organisation.name)
                 typer.echo(f"{organisation.id}  {format_timestamp(organisation.created_at):<24}  {name}")
             if page.next is None:
                 return
