@@ -272,12 +272,15 @@ def test_an_image_without_a_badge_says_so(lapel: Command, tmp_path: Path) -> Non
 
 
 def test_a_strangers_text_cannot_steer_the_terminal(lapel: Command, saved: Path) -> None:
-    saved.write_text(saved.read_text().replace('"Knots"', '"\\u001b[2JKnots\\u202e"'))
+    name = "\x1b[2J\x9b2JKnüpfen\u202e\U000e0001"
+    saved.write_text(saved.read_text().replace('"Knots"', json.dumps(name)))
 
-    ended = lapel("verify", saved)
+    for_people, for_programs = lapel("verify", saved), lapel("verify", saved, "--json")
 
-    assert "\x1b[2J" not in ended.out
-    assert "\u202e" not in ended.out
+    for control in ("\x1b", "\x9b", "\u202e", "\U000e0001"):
+        assert control not in for_people.out + for_programs.out
+    assert "Knüpfen" in for_programs.out
+    assert json.loads(for_programs.out)["credential"]["name"] == name
 
 
 def test_the_demonstration_fills_an_empty_server_once(lapel: Command) -> None:

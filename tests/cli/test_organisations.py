@@ -9,11 +9,11 @@ from tests.cli.conftest import Command
 
 def test_an_organisation_has_keys_of_its_own(lapel: Command) -> None:
     lapel("db", "migrate")
-    made = lapel("organisation", "create", "Riverside\nSchool")
+    made = lapel("organisation", "create", "Riverside\nSchool\x9b")
     assert made.code == 0
     assert re.fullmatch(r"lapel_[\w-]{43}\n", made.out)
     first, second = lapel("organisation", "list").out.splitlines()
-    assert first.endswith("Riverside?School")
+    assert first.endswith("Riverside\ufffdSchool\ufffd")
     assert second.startswith("00000000-0000-7000-8000-000000000001")
     organisation = first.split()[0]
     assert organisation in made.err
@@ -27,6 +27,7 @@ def test_an_organisation_has_keys_of_its_own(lapel: Command) -> None:
     address = f"https://b.example/v3/organisations/{organisation}"
     assert "revoked" in lapel("apikey", "list", "--organisation", address).out
     assert "api_key.revoked" in lapel("audit", "list", "--organisation", address).out
+    assert r"Riverside\nSchool\u009b" in lapel("audit", "list", "--organisation", address, "--json").out
 
 
 def test_a_key_is_made_for_an_organisation_that_there_is(lapel: Command) -> None:

@@ -64,6 +64,12 @@ def test_each_item_is_answered_for_itself(server: LiveServer, achievement: dict[
     assert second["problem"]["type"].endswith("/docs/errors#invalid_input")
 
 
+def test_of_one_that_cannot_be_read_ten_problems_are_told(server: LiveServer) -> None:
+    misshapen = {f"x{number}": 1 for number in range(30)}
+    answer = server.ask("POST", f"{PATH}?atomic=false", json=[misshapen])
+    assert [len(item["problem"]["errors"]) for item in answer.json()["items"]] == [10]
+
+
 @pytest.mark.parametrize(
     ("path", "content", "status", "code"),
     [

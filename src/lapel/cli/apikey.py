@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
-from lapel.cli.listing import every_item, printable
+from lapel.cli.listing import every_item
+from lapel.cli.printable import printable
 from lapel.cli.running import acting_for, run
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Role, Scope, scopes_of
 from lapel.domain.clock import format_timestamp

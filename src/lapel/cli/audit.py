@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
 from lapel.cli.listing import every_item
+from lapel.cli.printable import printable_json
 from lapel.cli.running import acting_for, run
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import format_timestamp
@@ -41,7 +41,7 @@ def list_entries(
         page = application.services.audit_log.page
         read_page = partial(page, principal, actor=actor, action=action, entity_id=entity_id, since=start, until=end)
         async for entry in every_item(read_page, most=limit):
-            typer.echo(json.dumps(_object(entry), ensure_ascii=False) if as_json else _line(entry))
+            typer.echo(printable_json(_object(entry)) if as_json else _line(entry))
 
     run(work)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
+from lapel.cli.printable import printable_json
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, LapelError
 
@@ -46,7 +46,7 @@ def errors_as_json(as_json: bool) -> Iterator[None]:
         yield
     except LapelError as error:
         if as_json:
-            typer.echo(json.dumps(error_object(error), ensure_ascii=False))
+            typer.echo(printable_json(error_object(error)))
         raise
 
 

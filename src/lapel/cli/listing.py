@@ -1,4 +1,4 @@
-"""What the commands that list something have in common: reading page by page, and names that fit into a line."""
+"""Lists that are read page by page, for the commands that show them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from lapel.services.paging import Page
 
-__all__ = ["every_item", "printable"]
+__all__ = ["every_item"]
 
 Item = TypeVar("Item", covariant=True)
 
@@ -36,8 +36,3 @@ async def every_item(read_page: _ReadPage[Item], *, most: int = sys.maxsize) -> 
         if page.next is None:
             return
         before, remaining = page.next, remaining - len(page.items)
-
-
-def printable(text: str) -> str:
-    """Replace characters that could control the terminal, or break the line."""
-    return "".join(character if character.isprintable() else "?" for character in text)

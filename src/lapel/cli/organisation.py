@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.listing import every_item, printable
+from lapel.cli.listing import every_item
+from lapel.cli.printable import printable
 from lapel.cli.running import OPERATOR, run
 from lapel.domain.clock import format_timestamp
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from lapel.cli.arguments import JsonOption
 from lapel.cli.failures import print_error
 from lapel.cli.files import read_source
 from lapel.cli.loading import loading
+from lapel.cli.printable import printable, printable_json
 from lapel.domain.verification import Kind, Problem
 from lapel.errors import LapelError
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
+_MAX_SHOWN = 500
+"""Characters of one text of a stranger's."""
 _EXIT = {True: 0, False: 1, None: 2}
 _WORD = {True: "valid", False: "NOT valid", None: "unknown"}
 _COLOUR = {True: typer.colors.GREEN, False: typer.colors.RED, None: typer.colors.YELLOW}
@@ -67,7 +69,7 @@ def verify(
         print_error(error)
         raise typer.Exit(2) from error
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+        typer.echo(printable_json(report.to_json(), indent=2))
     else:
         _show(report)
     if report.valid is None and not settings.fetch_allow_loopback and _is_on_this_machine(report.shown.issuer_id):
@@ -105,10 +107,10 @@ def _show(report: Report) -> None:
         ("Valid until", shown.valid_until),
     ):
         if value:
-            typer.echo(f"{name:<12} {_printable(value)}")
+            typer.echo(f"{name:<12} {printable(value[:_MAX_SHOWN])}")
     for check in report.checks:
-        detail = f" ({_printable(check.detail)})" if check.detail and check.outcome.value != "pass" else ""
-        typer.echo(f"  {_MARK[check.outcome.value]} {check.code.value:<13} {_printable(check.sentence)}{detail}")
+        detail = f" ({printable(check.detail[:_MAX_SHOWN])})" if check.detail and check.outcome.value != "pass" else ""
+        typer.echo(f"  {_MARK[check.outcome.value]} {check.code.value:<13} {printable(check.sentence)}{detail}")
     noun = "endorsement" if shown.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2) else "badge"
     if any(check.problem is Problem.NOT_A_BADGE for check in report.checks):
         noun = "credential, which is not an Open Badge,"
@@ -119,8 +121,3 @@ def _show(report: Report) -> None:
         fg=_COLOUR[report.valid],
         bold=True,
     )
-
-
-def _printable(text: str) -> str:
-    """Replace characters that could control the terminal, and shorten the text: it comes from a stranger."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:500])

@@ -8,7 +8,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from lapel.domain.identifiers import id_text
+from lapel.domain.identifiers import id_text, parse_id
+from lapel.errors import InvalidInput
 
 __all__ = ["PUBLIC_URL_FACT", "Addresses"]
 
@@ -100,6 +101,15 @@ class Addresses:
         """Return the bare id if `text` is a URL in this server's `collection` (``/v3/issuers``), else `text`."""
         prefix = f"{self.base}{collection}/"
         return text[len(prefix) :] if text.startswith(prefix) else text
+
+    def exact_id(self, text: str, *, collection: str) -> UUID | None:
+        """Return the id in a URL of the `collection`; None unless it is written exactly as this server writes it."""
+        prefix = f"{self.base}{collection}/"
+        try:
+            found = parse_id(text.removeprefix(prefix))
+        except InvalidInput:
+            return None
+        return found if text == f"{prefix}{found}" else None
 
 
 def _location(text: str) -> tuple[tuple[str, int | None], str] | None:

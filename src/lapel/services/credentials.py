@@ -50,9 +50,10 @@ class Credentials:
         return page_of(rows, limit=limit)
 
     def recipient_lookup(self, identity: str, kind: str | None = None) -> bytes:
-        """Return the look-up value under which the credentials of this identity are stored, however it is written.
+        """Return the look-up value under which the credentials of this identity are stored.
 
-        It does not find credentials whose recipient was given only as a hash, because the identity is unknown then.
+        An e-mail address or a phone number may be written in any way, a DID or URL only as it is in the credentials.
+        Credentials whose recipient was given only as a hash are not found, because the identity is unknown then.
 
         Args:
             kind: ``email``, ``did``, ``url`` or ``phone``; by default guessed from the identity's form.

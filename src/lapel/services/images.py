@@ -132,7 +132,8 @@ class Images:
 
     async def _import(self, principal: Principal, text: str) -> Image:
         if text[:5].lower() == "data:":
-            return await self.upload(principal, _data_url(text))
+            # In a thread for the same reason as in `upload`: a megabyte may be three, each of its bytes as an escape.
+            return await self.upload(principal, await asyncio.to_thread(_data_url, text))
         own = self._addresses.own_id(text, collection="/v3/images")
         if own == text and (problem := url_problem(text)) is None:
             fetched = await self._fetcher.fetch(text, accept=_ACCEPT, max_bytes=MAX_IMAGE_BYTES)

@@ -16,7 +16,7 @@ class RecipientLookUp:
         self._master_key = master_key
 
     def value(self, recipient: Recipient) -> bytes:
-        """Return the 32 bytes of this identity, however it is written."""
+        """Return the 32 bytes of this identity; those of an e-mail address or phone number, however it is written."""
         # Derived on each use: the master key loads from the database what an earlier one derived after this is made.
         return lookup_hash(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from types import UnionType
 from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
@@ -19,6 +20,8 @@ __all__ = ["read_shape", "shape_error"]
 Shape = TypeVar("Shape")
 
 _MAX_ERRORS: Final = 100
+_MAX_PARTS: Final = 10_000
+"""How many parts are examined: many times as many as anything has whose arrays are not too long."""
 _MAX_DEPTH: Final = 8
 """How deep the walk goes; of a part that is nested deeper, only the first error is reported."""
 _PATH: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
@@ -56,7 +59,8 @@ def read_shape(value: object, shape: type[Shape], pointer: str = "") -> Shape:
 
 def shape_error(value: object, shape: object, pointer: str, cause: ValidationError) -> InvalidInput:
     """Return the error with every problem of a decoded JSON value that cannot be converted to `shape`."""
-    errors = list(islice(_errors(value, shape, pointer, 0), _MAX_ERRORS)) or [_field_error(str(cause), shape, pointer)]
+    examined = islice(_errors(value, shape, pointer, 0), _MAX_PARTS)
+    errors = list(islice(filter(None, examined), _MAX_ERRORS)) or [_field_error(str(cause), shape, pointer)]
     first = errors[0]
     sentence = (
         f"{first.pointer or 'The body'}{' ' if first.detail.startswith(('must', 'is ')) else ': '}{first.detail}."
@@ -66,7 +70,8 @@ def shape_error(value: object, shape: object, pointer: str, cause: ValidationErr
     return InvalidInput(sentence, errors=errors)
 
 
-def _errors(value: object, hint: object, pointer: str, depth: int) -> Iterator[FieldError]:
+def _errors(value: object, hint: object, pointer: str, depth: int) -> Iterator[FieldError | None]:
+    """Yield the errors of each part, and None for a part without any."""
     try:
         convert(value, hint)
     except ValidationError as error:
@@ -78,28 +83,30 @@ def _errors(value: object, hint: object, pointer: str, depth: int) -> Iterator[F
         yield from member_errors
         for part, part_hint, part_pointer in parts:
             yield from _errors(part, part_hint, part_pointer, depth + 1)
+    else:
+        yield None
 
 
 def _inner(
     value: object, hint: object, pointer: str
-) -> tuple[Sequence[FieldError], Sequence[tuple[object, object, str]]] | None:
+) -> tuple[Sequence[FieldError], Iterable[tuple[object, object, str]]] | None:
     """Return the errors about member names, and each part with its type and pointer; None for a value without parts."""
     for kind in _alternatives(hint):
         if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, Struct):
             return _members(cast("JsonObject", value), kind, pointer)
         if isinstance(value, list) and get_origin(kind) is list:
             (item,) = get_args(kind)
-            return (), [(each, item, f"{pointer}/{number}") for number, each in enumerate(value)]
+            return (), ((each, item, f"{pointer}/{number}") for number, each in enumerate(value))
         if isinstance(value, Mapping) and get_origin(kind) is dict:
             _, item = get_args(kind)
-            return (), [(each, item, f"{pointer}/{pointer_step(name)}") for name, each in value.items()]
+            return (), ((each, item, f"{pointer}/{pointer_step(name)}") for name, each in value.items())
     return None
 
 
 def _members(
     value: JsonObject, kind: type[Struct], pointer: str
-) -> tuple[Sequence[FieldError], Sequence[tuple[object, object, str]]]:
-    fields = {field.encode_name: field for field in structs.fields(kind)}
+) -> tuple[Sequence[FieldError], Iterable[tuple[object, object, str]]]:
+    fields = _fields(kind)
     errors = [
         FieldError(f"{pointer}/{name}", "is missing", "missing")
         for name, field in fields.items()
@@ -112,6 +119,11 @@ def _members(
             for name in islice((name for name in value if name not in fields), _MAX_ERRORS)
         ]
     return errors, [(value[name], field.type, f"{pointer}/{name}") for name, field in fields.items() if name in value]
+
+
+@cache
+def _fields(kind: type[Struct]) -> Mapping[str, structs.FieldInfo]:
+    return {field.encode_name: field for field in structs.fields(kind)}
 
 
 def _unknown(name: str, known: Mapping[str, str]) -> str:

@@ -139,15 +139,34 @@ async def test_what_is_erased_while_its_endorsement_is_signed_is_not_endorsed(
         return await secure(*given, **named)
 
     monkeypatch.setattr(server.securing, "secure", secured_late)
-    with pytest.raises(InvalidInput, match="nothing there that can be endorsed"):
+    with pytest.raises(InvalidInput, match="not the id of anything here that can be endorsed"):
         await endorsement(server, ada)
     left = await server.database.read().credentials.page(DEFAULT_ORGANISATION_ID, before=None, limit=9)
     assert [one.id for one in left] == [ada.id]
 
 
-async def endorsement(server: Server, credential: Credential) -> Credential:
-    endorsed = {"endorsed": server.addresses.credential(credential.id), "comment": "Ada did that well."}
-    return await server.endorsing.issue(OWNER, read(NewEndorsement, endorsed))
+async def test_by_no_other_spelling_of_its_address_is_anything_endorsed_where_erasing_would_miss_it(
+    server: Server,
+) -> None:
+    ada = await server.badge()
+    address, collection = server.addresses.credential(ada.id), server.addresses.credential(ada.id).rpartition("/")[0]
+    others = {
+        f"{collection}/{str(ada.id).upper()}",
+        f"{collection}/urn:uuid:{ada.id}",
+        address.replace("http", "HTTP", 1),
+        address.replace("/v3/", "//v3/"),
+    }
+
+    assert address not in others
+    for other in others:
+        with pytest.raises(InvalidInput, match="not the id of anything here that can be endorsed"):
+            await endorsement(server, other)
+
+
+async def endorsement(server: Server, endorsed: Credential | str) -> Credential:
+    address = endorsed if isinstance(endorsed, str) else server.addresses.credential(endorsed.id)
+    request = read(NewEndorsement, {"endorsed": address, "comment": "Ada did that well."})
+    return await server.endorsing.issue(OWNER, request)
 
 
 async def test_an_old_list_does_not_issue_it_again(server: Server) -> None:

@@ -12,6 +12,7 @@ from lapel.errors import Forbidden, InvalidInput, TooLarge
 from lapel.services.images import MAX_IMAGE_BYTES
 from lapel.services.svg_safety import UnsafeSvg
 from tests.support.badge_images import SVG, chunk, png
+from tests.support.work import turns_given
 from tests.unit.services.server import BASE, OWNER, Server, principal
 
 NS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -129,6 +130,14 @@ async def test_an_image_may_come_in_a_data_url(server: Server) -> None:
     assert image.content == png()
     plain = await server.images.import_image(OWNER, "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E")
     assert plain.media_type == "image/svg+xml"
+
+
+async def test_others_get_their_turn_while_a_data_url_is_read(server: Server) -> None:
+    async def read() -> None:
+        with pytest.raises(InvalidInput):
+            await server.images.import_image(OWNER, "data:image/png;base64," + "%23" * 200_000)
+
+    assert await turns_given(read()) > 2
 
 
 async def test_an_image_given_by_address_is_fetched_once(server: Server) -> None:

@@ -81,6 +81,22 @@ def test_of_members_that_are_unknown_no_more_are_looked_at_than_are_named() -> N
     assert calls_made(read) < 20_000
 
 
+@pytest.mark.parametrize(
+    ("evidence", "most"),
+    [(b"{}, " * 100_000 + b"1", 70_000), (b'{"x": 1}, ' * 1_000 + b"1", 10_000)],
+    ids=["mostly right", "wrong"],
+)
+def test_of_an_array_that_is_far_too_long_only_so_much_is_looked_at(evidence: bytes, most: int) -> None:
+    body = b'{"achievement": "x", "recipient": {"type": "did", "identity": "did:a:b"}, "evidence": [' + evidence + b"]}"
+
+    def read() -> None:
+        with pytest.raises(InvalidInput, match="/evidence/"):
+            read_body(body, NewCredential)
+
+    read()  # what is known of a shape is looked up once
+    assert calls_made(read) < most
+
+
 def test_a_deep_body_is_looked_at_so_far_only() -> None:
     parents = 200
     body = '{"name": "x", "description": "x", "criteria": {}, "creator": '

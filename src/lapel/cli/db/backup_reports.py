@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from lapel.cli.failures import error_object
+from lapel.cli.printable import printable_json
 from lapel.domain.clock import format_timestamp
 from lapel.domain.json import JsonObject
 
@@ -31,7 +31,7 @@ def print_backup(backup: Backup, result: BackedUp, *, as_json: bool) -> None:
     if result.key_error is not None:
         typer.echo(f"warning: {result.key_error.code}: {result.key_error.detail}", err=True)
     if as_json:
-        typer.echo(json.dumps(_backup_as_json(backup, result), ensure_ascii=False))
+        typer.echo(printable_json(_backup_as_json(backup, result)))
     else:
         _show_backup(backup, result)
 
@@ -39,7 +39,7 @@ def print_backup(backup: Backup, result: BackedUp, *, as_json: bool) -> None:
 def print_restored(restored: Restored, *, as_json: bool) -> None:
     """Print the result of a restore."""
     if as_json:
-        typer.echo(json.dumps(_restored_as_json(restored), ensure_ascii=False))
+        typer.echo(printable_json(_restored_as_json(restored)))
     else:
         _show_restored(restored)
 

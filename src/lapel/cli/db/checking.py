@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 from lapel.cli.arguments import JsonOption
 from lapel.cli.failures import errors_as_json
+from lapel.cli.printable import printable_json
 from lapel.cli.running import PATIENCE_SECONDS
 
 __all__ = ["check"]
@@ -60,7 +59,7 @@ def _check(as_json: bool) -> None:
     if as_json:
         report = {"ok": is_good, "module": database.module_name, "findings": to_builtins(findings)}
         report["masterKey"] = key.to_json()
-        typer.echo(json.dumps(report, ensure_ascii=False))
+        typer.echo(printable_json(report))
     else:
         for finding in findings:
             typer.echo(f"{'note' if finding.is_note else 'error'}: {finding.code}: {finding.detail}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 from lapel.cli.arguments import JsonOption
 from lapel.cli.failures import error_object, errors_as_json, print_error
+from lapel.cli.printable import printable_json
 from lapel.cli.running import PATIENCE_SECONDS
 
 __all__ = ["app"]
@@ -74,7 +73,7 @@ def _show_status(as_json: bool) -> None:
             "settings": dict(configuration),
             "server": server.to_json() if server else None,
         }
-        typer.echo(json.dumps(report, indent=2))
+        typer.echo(printable_json(report, indent=2))
     else:
         for line in as_text(state, configuration, server, reason=reason):
             typer.echo(line)

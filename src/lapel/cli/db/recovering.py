@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from lapel.cli.arguments import JsonOption
 from lapel.cli.db.addresses import database_at
 from lapel.cli.failures import errors_as_json
+from lapel.cli.printable import printable_json
 from lapel.cli.running import PATIENCE_SECONDS
 
 __all__ = ["recover"]
@@ -46,7 +46,7 @@ def _recover(urls: list[str], as_json: bool) -> None:
     all_settled = all(transaction.settlement != "left" for transaction in transactions)
     if as_json:
         report = {"ok": all_settled, "transactions": [transaction.to_json() for transaction in transactions]}
-        typer.echo(json.dumps(report, ensure_ascii=False))
+        typer.echo(printable_json(report))
     else:
         for transaction in transactions:
             reason = f" ({transaction.reason})" if transaction.reason else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,6 +24,7 @@ from lapel.cli.issuing.columns import describe_problem, request_of
 from lapel.cli.issuing.output import IssuedFiles, check_output, find_partial_output
 from lapel.cli.issuing.rejected_rows import RejectedRows
 from lapel.cli.issuing.seen_rows import SeenRows
+from lapel.cli.printable import printable_json
 from lapel.cli.running import OPERATOR
 from lapel.domain.credential import CredentialFormat
 from lapel.openbadges.problems import Problems
@@ -211,7 +211,7 @@ class _Run:
                 )
                 continue
             if outcome.draft is not None:
-                self._counts.drafts.append(json.dumps(outcome.draft, indent=2, ensure_ascii=False))
+                self._counts.drafts.append(printable_json(outcome.draft, indent=2))
             if outcome.credential is not None and not outcome.is_new:
                 self._counts.issued_before += 1
             else:

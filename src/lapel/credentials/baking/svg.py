@@ -64,7 +64,7 @@ def bake(image: bytes, payload: str, *, version: BakedVersion = BakedVersion.OB_
         raise InvalidPayload("Open Badges 1.0 had no SVG images.")
     root = _parse(image)
     namespace, name = _NAMES[version]
-    _remove(root, f"{{{namespace}}}{name}")
+    etree.strip_elements(root, f"{{{namespace}}}{name}", with_tail=False)
     root = _with_namespace(root, namespace)
     element = etree.Element(f"{{{namespace}}}{name}", nsmap={_PREFIX: namespace})
     try:
@@ -88,8 +88,7 @@ def strip(image: bytes) -> bytes:
         InvalidImage, TooLarge: as `unbake`.
     """
     root = _parse(image)
-    for namespace, name in _NAMES.values():
-        _remove(root, f"{{{namespace}}}{name}")
+    etree.strip_elements(root, *(f"{{{namespace}}}{name}" for namespace, name in _NAMES.values()), with_tail=False)
     return _serialise(root)
 
 
@@ -187,18 +186,6 @@ def _check_siblings(root: etree._Element, text: bytes) -> None:
             f"An SVG image may have at most {_MAX_SIBLINGS} attributes on an element, namespaces on its root, "
             "or comments around that."
         )
-
-
-def _remove(root: etree._Element, tag: str) -> None:
-    for element in list(root.iter(tag)):
-        parent, previous, tail = element.getparent(), element.getprevious(), element.tail
-        if parent is None:
-            continue
-        if tail and previous is not None:
-            previous.tail = (previous.tail or "") + tail
-        elif tail:
-            parent.text = (parent.text or "") + tail
-        parent.remove(element)
 
 
 def _with_namespace(root: etree._Element, namespace: str) -> etree._Element:

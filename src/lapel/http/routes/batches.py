@@ -20,7 +20,7 @@ from lapel.http.itemised import ATOMIC, MAX_BYTES, is_atomic, itemised, read_ite
 from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.services.answers import IssuedItem, IssuedItems
-from lapel.services.issuing.batches import MAX_BATCH_SIZE
+from lapel.services.issuing.batches import MAX_BATCH_SIZE, shortened
 from lapel.services.requests import NewCredential
 from lapel.services.stored_outcomes import Outcome
 
@@ -74,7 +74,7 @@ def _answer(request: Call, items: Items, outcomes: Iterable[Outcome]) -> Answer:
         outcomes: the outcomes of the items that could be read, in order.
     """
     remaining = iter(outcomes)
-    all_outcomes = (item if isinstance(item, InvalidInput) else next(remaining) for item in items.values())
+    all_outcomes = (shortened(item) if isinstance(item, InvalidInput) else next(remaining) for item in items.values())
     return itemised(
         request, (_item(request, outcome) for outcome in all_outcomes), status_code=201 if is_atomic(request) else 200
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 from lapel.credentials.constant_parts import SplitDocument
 from lapel.domain.access import Principal, Scope
 from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
-from lapel.domain.identifiers import parse_id
 from lapel.domain.ports import Transaction
-from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.auditing.recording import issued_by, store_issued
@@ -25,7 +24,7 @@ from lapel.services.requests import NewEndorsement
 
 __all__ = ["Endorsing"]
 
-_NOT_FOUND: Final = "is an address of this server with nothing there that can be endorsed"
+_NOT_FOUND: Final = "is an address of this server, but not the id of anything here that can be endorsed"
 
 
 class Endorsing:
@@ -91,10 +90,10 @@ class Endorsing:
 
     async def _require_unerased(self, tx: Transaction, endorsed: str) -> None:
         """Lock an endorsed credential of this server, and require that it is not erased: erasing would miss this."""
-        own = self._means.addresses.own_id(endorsed, collection="/v3/credentials")
-        if own == endorsed:
+        credential_id = self._means.addresses.exact_id(endorsed, collection="/v3/credentials")
+        if credential_id is None:
             return
-        for credential in await tx.credentials.find_many([parse_id(own)], lock=True):
+        for credential in await tx.credentials.find_many([credential_id], lock=True):
             if credential.erased_at is not None:
                 problems = Problems()
                 problems.add("/endorsed", _NOT_FOUND, "not_found")
@@ -105,23 +104,17 @@ class Endorsing:
         if endorsed.startswith("did:"):
             issuer = await self._means.store.read().issuers.find_by_did(endorsed)
             return issuer.name if issuer is not None else None
-        if not endorsed.startswith(f"{self._means.addresses.base}/"):
+        if not self._means.addresses.is_own_url(endorsed):
             return None
         for collection in ("/v3/achievements", "/v3/issuers", "/v3/credentials"):
-            own = self._means.addresses.own_id(endorsed, collection=collection)
-            if own != endorsed:
-                name = await self._stored_name(collection, own)
-                if name is not None:
-                    return name
+            object_id = self._means.addresses.exact_id(endorsed, collection=collection)
+            if object_id is not None and (name := await self._stored_name(collection, object_id)) is not None:
+                return name
         problems.add("/endorsed", _NOT_FOUND, "not_found")
         return None
 
-    async def _stored_name(self, collection: str, own: str) -> str | None:
+    async def _stored_name(self, collection: str, object_id: UUID) -> str | None:
         read = self._means.store.read()
-        try:
-            object_id = parse_id(own)
-        except InvalidInput:
-            return None
         if collection == "/v3/achievements":
             achievement = await read.achievements.find(object_id)
             return None if achievement is None else achievement.name

@@ -19,7 +19,7 @@ from lapel.services.issuing.named_achievements import deleted_meanwhile
 from lapel.services.requests import NewCredential
 from lapel.services.stored_outcomes import Outcome, load_outcomes, stored_form
 
-__all__ = ["MAX_BATCH_SIZE", "Batches", "TooManyBatches"]
+__all__ = ["MAX_BATCH_SIZE", "Batches", "TooManyBatches", "shortened"]
 
 MAX_BATCH_SIZE: Final = 1000
 _MAX_PROBLEMS: Final = 10
@@ -80,7 +80,7 @@ class Batches:
             DoneBefore: the request `once` was completed before.
         """
         read = await self._issuing.read(principal, requests)
-        outcomes = [_shortened(outcome) for outcome in await self._signed(read)]
+        outcomes = [shortened(outcome) for outcome in await self._signed(read)]
         try:
             await self._store_all(principal, outcomes, once)
         except Conflict:
@@ -133,7 +133,8 @@ def _raise_any(outcomes: Iterable[object]) -> None:
     problems.raise_any()
 
 
-def _shortened(outcome: Credential | InvalidInput) -> Credential | InvalidInput:
+def shortened(outcome: Credential | InvalidInput) -> Credential | InvalidInput:
+    """Return the outcome of one item among many, with at most ten problems."""
     if isinstance(outcome, Credential) or len(outcome.errors) <= _MAX_PROBLEMS:
         return outcome
     return InvalidInput(outcome.detail, errors=outcome.errors[:_MAX_PROBLEMS])

@@ -10,14 +10,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote
-from uuid import UUID
 
 from lapel.domain.access import Principal
 from lapel.domain.addresses import Addresses
-from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store
-from lapel.errors import InvalidInput
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying.linked_data.spelling import expanded, nodes_of, prefixes_of
 from lapel.services.verifying.members import as_list, id_of, objects
@@ -93,7 +90,7 @@ class OwnAddresses:
         return isinstance(value, str) and self._addresses.is_own_url(expanded(value, prefixes))
 
     async def _has_achievement(self, principal: Principal, address: str) -> bool:
-        achievement_id = _id_in(address, f"{self._addresses.base}/v3/achievements/")
+        achievement_id = self._addresses.exact_id(address, collection="/v3/achievements")
         achievement = None if achievement_id is None else await self._store.read().achievements.find(achievement_id)
         return achievement is not None and achievement.organisation_id == principal.organisation_id
 
@@ -106,7 +103,7 @@ class OwnAddresses:
                 return issuer.organisation_id == principal.organisation_id
             # The address of an issuer with another identifier can be written as a `did:web`, too.
             return not self._addresses.is_own_url(_web_address(name))
-        issuer_id = _id_in(name, f"{self._addresses.base}/v3/issuers/")
+        issuer_id = self._addresses.exact_id(name, collection="/v3/issuers")
         issuer = None if issuer_id is None else await issuers.find(issuer_id)
         return issuer is not None and issuer.organisation_id == principal.organisation_id
 
@@ -115,15 +112,6 @@ def _web_address(did: str) -> str:
     """Return the https address of a ``did:web`` (did:web, 2.5.2), or another DID unchanged."""
     name = did.removeprefix("did:web:")
     return did if name == did else f"https://{unquote(name.replace(':', '/'))}"
-
-
-def _id_in(address: str, prefix: str) -> UUID | None:
-    """Return the id in an address that is written exactly as this server writes it; None for any other text."""
-    try:
-        found = parse_id(address.removeprefix(prefix))
-    except InvalidInput:
-        return None
-    return found if address == f"{prefix}{found}" else None
 
 
 def _texts(value: JsonValue) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -289,3 +290,16 @@ def test_what_takes_time_by_its_square_is_limited(where: str) -> None:
     for work in (baking.strip, lambda content: baking.bake(content, JSON)):
         with pytest.raises(TooLarge):
             work(image(257))
+
+
+def test_many_badges_with_text_between_them_are_removed_in_linear_time() -> None:
+    """A megabyte of them, which anybody may upload who may define an achievement, must not take seconds."""
+    space = b'xmlns:o="https://purl.imsglobal.org/ob/v3p0"'
+    image = svg(b"<o:credential/>text" * 45_000, attributes=space)
+
+    start = time.thread_time()
+    stripped = baking.strip(image)
+
+    assert time.thread_time() - start < 2
+    assert stripped.count(b"text") == 45_000
+    assert b"credential/" not in stripped
