@@ -113,10 +113,11 @@ class _SqliteTransactionSession(_SqliteSession):
             yield fetch
 
     async def load(self, table: Table, rows: Iterable[Row]) -> None:
-        connection, remaining = self._connection(), iter(rows)
+        remaining = iter(rows)
         with translating():
             while batch := list(islice(remaining, _MAX_ROWS)):
                 await asyncio.sleep(0)
+                connection = self._connection()  # raises if the transaction has ended meanwhile
                 are_small = sum([len(value) for row in batch for value in row if type(value) is bytes]) <= _MAX_BYTES
                 while batch:
                     count = 1 << len(batch).bit_length() - 1 if are_small else 1  # so that few statements are prepared

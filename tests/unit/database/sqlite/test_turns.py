@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from lapel.database.conformance import samples
+from lapel.database.errors import ConnectionLost
 from lapel.database.interface import DatabaseSettings
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.domain.audit import Action
@@ -103,3 +105,26 @@ async def test_others_have_their_turn_while_many_rows_are_looked_up_changed_and_
             turns.append(await turns_given(revoking))
 
         assert min(turns) >= 640 / 64
+
+
+async def test_rows_of_a_transaction_that_was_rolled_back_meanwhile_are_not_stored(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        assert isinstance(database, SqliteDatabase)
+        scene = await samples.set_scene(database)
+        writer = database.manager.writer
+        many = [samples.credential(scene.issuer.id) for _ in range(640)]
+
+        async def evict() -> None:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            writer.max_unit_seconds = 0.0
+            async with database.transaction():  # waits for its turn, which makes the other one too late
+                pass
+
+        with pytest.raises(ConnectionLost):
+            async with database.transaction() as tx:
+                evicting = asyncio.create_task(evict())
+                await tx.credentials.create_many(many)
+        await evicting
+
+        assert await database.read().credentials.find_many([each.id for each in many]) == []
