@@ -121,10 +121,15 @@ async def test_rows_of_a_transaction_that_was_rolled_back_meanwhile_are_not_stor
             async with database.transaction():  # waits for its turn, which makes the other one too late
                 pass
 
-        with pytest.raises(ConnectionLost):
+        async def store() -> None:
             async with database.transaction() as tx:
                 evicting = asyncio.create_task(evict())
-                await tx.credentials.create_many(many)
-        await evicting
+                try:
+                    await tx.credentials.create_many(many)
+                finally:
+                    await evicting
+
+        with pytest.raises(ConnectionLost):
+            await store()
 
         assert await database.read().credentials.find_many([each.id for each in many]) == []
