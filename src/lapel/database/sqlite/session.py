@@ -116,12 +116,11 @@ class _SqliteTransactionSession(_SqliteSession):
         remaining = iter(rows)
         with translating():
             while batch := list(islice(remaining, _MAX_ROWS)):
-                await asyncio.sleep(0)
-                connection = self._connection()  # raises if the transaction has ended meanwhile
+                await asyncio.sleep(0)  # the transaction may end meanwhile: then `_connection` raises
                 are_small = sum([len(value) for row in batch for value in row if type(value) is bytes]) <= _MAX_BYTES
                 while batch:
                     count = 1 << len(batch).bit_length() - 1 if are_small else 1  # so that few statements are prepared
-                    connection.execute(_insertion_of(table, count), list(chain.from_iterable(batch[:count])))
+                    self._connection().execute(_insertion_of(table, count), list(chain.from_iterable(batch[:count])))
                     del batch[:count]
 
     async def run(self, sql: str) -> list[Row]:
