@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,42 +55,37 @@ class Listing:
         return [thread for sql, thread in self.read if f"FROM {table}" in sql]
 
 
+@pytest.fixture
+async def listing(tmp_path: Path) -> AsyncIterator[Listing]:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        assert isinstance(database, SqliteDatabase)
+        made = Listing(database)
+        await made.watch()
+        yield made
+
+
 @pytest.mark.parametrize("filters", NARROWED.values(), ids=NARROWED)
-async def test_a_list_that_no_index_serves_is_read_in_a_thread(tmp_path: Path, filters: CredentialFilter) -> None:
-    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
-        assert isinstance(database, SqliteDatabase)
-        listing = Listing(database)
-        await listing.watch()
+async def test_a_list_that_no_index_serves_is_read_in_a_thread(listing: Listing, filters: CredentialFilter) -> None:
+    await listing.database.read().credentials.page(DEFAULT_ORGANISATION_ID, filters, **PAGE)
 
-        await database.read().credentials.page(DEFAULT_ORGANISATION_ID, filters, **PAGE)
-
-        assert len(listing.threads("credentials")) == 1
-        assert threading.main_thread() not in listing.threads("credentials")
+    assert len(listing.threads("credentials")) == 1
+    assert threading.main_thread() not in listing.threads("credentials")
 
 
-async def test_so_is_an_audit_log_that_is_narrowed_twice(tmp_path: Path) -> None:
-    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
-        assert isinstance(database, SqliteDatabase)
-        listing = Listing(database)
-        await listing.watch()
+async def test_so_is_an_audit_log_that_is_narrowed_twice(listing: Listing) -> None:
+    await listing.database.read().audit_log.page(
+        DEFAULT_ORGANISATION_ID, actor="command-line", action=Action.CREDENTIAL_REVOKED, **PAGE
+    )
 
-        await database.read().audit_log.page(
-            DEFAULT_ORGANISATION_ID, actor="command-line", action=Action.CREDENTIAL_REVOKED, **PAGE
-        )
-
-        assert len(listing.threads("audit_log")) == 1
-        assert threading.main_thread() not in listing.threads("audit_log")
+    assert len(listing.threads("audit_log")) == 1
+    assert threading.main_thread() not in listing.threads("audit_log")
 
 
-async def test_what_an_index_serves_is_read_at_once(tmp_path: Path) -> None:
-    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
-        assert isinstance(database, SqliteDatabase)
-        listing = Listing(database)
-        await listing.watch()
+async def test_what_an_index_serves_is_read_at_once(listing: Listing) -> None:
+    filters = CredentialFilter(issuer_id=NIL_ID)
+    await listing.database.read().credentials.page(DEFAULT_ORGANISATION_ID, filters, **PAGE)
 
-        await database.read().credentials.page(DEFAULT_ORGANISATION_ID, CredentialFilter(issuer_id=NIL_ID), **PAGE)
-
-        assert listing.read == []
+    assert listing.read == []
 
 
 async def test_others_have_their_turn_while_many_rows_are_looked_up_changed_and_stored(tmp_path: Path) -> None:

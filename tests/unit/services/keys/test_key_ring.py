@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from lapel.credentials import keys
 from lapel.credentials.key_storage.master_key import MasterKey, UnreadableEnvelope, WrongMasterKey
@@ -57,6 +58,22 @@ async def test_another_process_uses_the_same_key(server: Server) -> None:
     ours = await server.key_ring.ensure(issuer, KeyAlgorithm.ED25519)
     theirs = await another_process(server).ensure(issuer, KeyAlgorithm.ED25519)
     assert theirs.key == ours.key
+
+
+async def test_a_stored_rsa_key_is_not_checked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer = await server.issuer()
+    await server.key_ring.ensure(issuer, KeyAlgorithm.RSA)
+    skipped: list[bool] = []
+    load = serialization.load_der_private_key
+
+    def loading(*args: Any, unsafe_skip_rsa_key_validation: bool, **more: Any) -> object:
+        skipped.append(unsafe_skip_rsa_key_validation)
+        return load(*args, unsafe_skip_rsa_key_validation=unsafe_skip_rsa_key_validation, **more)
+
+    monkeypatch.setattr(serialization, "load_der_private_key", loading)
+    await another_process(server).ensure(issuer, KeyAlgorithm.RSA)
+
+    assert skipped == [True]  # it would hold the event loop for a tenth of a second
 
 
 async def test_the_wrong_master_key_opens_nothing(server: Server) -> None:
