@@ -10,6 +10,7 @@ from typing import Final
 from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.jsonld.iris import is_absolute
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, objects
 from lapel.errors import InvalidInput
 
 __all__ = [
@@ -59,22 +60,18 @@ class Proof:
     previous: tuple[str, ...]
 
 
-def proofs_of(document: JsonObject) -> list[JsonObject]:
+def proofs_of(document: JsonObject) -> Sequence[JsonObject]:
     """Return the proofs embedded in a document: none, one, or a set of them.
 
     Raises:
         ProofMalformed: one is not an object, or there are too many.
     """
-    value = document.get("proof")
-    if value is None:
-        return []
-    proofs = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    proofs = as_list(document.get("proof"))
     if len(proofs) > MAX_PROOFS:
         raise ProofMalformed(f"the document has more than {MAX_PROOFS} proofs")
-    objects = [proof for proof in proofs if isinstance(proof, Mapping)]
-    if len(objects) != len(proofs):
+    if not all(isinstance(proof, Mapping) for proof in proofs):
         raise ProofMalformed("a proof is an object")
-    return objects
+    return objects(proofs)
 
 
 def is_secured(document: JsonObject) -> bool:

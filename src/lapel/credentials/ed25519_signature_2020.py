@@ -5,12 +5,12 @@ It hashes and signs in the same way, so use `hash_data`, `unsecured` and `verify
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from lapel.credentials import data_integrity
 from lapel.credentials.data_integrity import Proof, ProofMalformed, read_members
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list
 
 __all__ = ["CONTEXT", "PROOF_TYPE", "options_of", "read_proof"]
 
@@ -36,8 +36,7 @@ def options_of(proof: JsonObject, document: JsonObject) -> dict[str, JsonValue]:
     dropped.
     """
     options = data_integrity.options_of(proof, document)
-    value = options["@context"]
-    contexts = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    contexts = as_list(options["@context"])
     if CONTEXT not in contexts:
-        options["@context"] = [*(context for context in contexts if context is not None), CONTEXT]
+        options["@context"] = [*contexts, CONTEXT]
     return options

@@ -6,12 +6,12 @@ holds members of the Image object other than its address; of those, ``author`` a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import object_of
 
-__all__ = ["EXTENSIONS", "IMAGE", "image_object", "stored_object", "wire_image", "wire_members"]
+__all__ = ["EXTENSIONS", "IMAGE", "image_object", "wire_image", "wire_members"]
 
 EXTENSIONS: Final = "extensions"
 IMAGE: Final = "image"
@@ -23,15 +23,9 @@ def wire_members(stored: JsonObject) -> dict[str, JsonValue]:
     return {name: value for name, value in stored.items() if name not in (EXTENSIONS, IMAGE)}
 
 
-def stored_object(stored: JsonObject, name: str) -> JsonObject:
-    """Return the object stored under `name`, or an empty one."""
-    value = stored.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
 def image_object(address: str, stored: JsonObject) -> JsonObject:
     """Return the Image object with all stored members (OB 2.0, Image)."""
-    return {"id": address, "type": "Image", **stored_object(stored, IMAGE)}
+    return {"id": address, "type": "Image", **object_of(stored.get(IMAGE))}
 
 
 def wire_image(address: str, stored: JsonObject) -> JsonObject:

@@ -16,11 +16,12 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.credential import CredentialStatus, Withdrawn
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import object_of, objects, types_of
 from lapel.errors import NotFound
 from lapel.openbadges.achievement import achievement_image, criteria_of
 from lapel.openbadges.contexts import OPEN_BADGES_V2
 from lapel.openbadges.identity import RecipientType
-from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object, stored_object
+from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object
 
 __all__ = [
     "NoVersion2Form",
@@ -76,7 +77,7 @@ def issuer_profile(
         "verification": {"type": "VerificationObject", "startsWith": [addresses.v2_assertions]},
         "revocationList": addresses.v2_revocations(issuer.id),
         "endorsement": list(endorsements) or None,
-        **stored_object(issuer.profile, EXTENSIONS),
+        **object_of(issuer.profile.get(EXTENSIONS)),
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -116,7 +117,7 @@ def badge_class(
         members["tags"] = list(achievement.tags)
     alignments = [
         {"type": "AlignmentObject", **_pick(item, _ALIGNMENT_MEMBERS)}
-        for item in _objects(achievement.details.get("alignment"))
+        for item in objects(achievement.details.get("alignment"))
     ]
     if alignments:
         members["alignment"] = alignments
@@ -127,7 +128,7 @@ def badge_class(
             **_language(item),
             "id": _v2_id(item.get("id"), addresses),
         }
-        for item in _objects(achievement.details.get("related"))
+        for item in objects(achievement.details.get("related"))
     ]
     if related:
         members["related"] = related
@@ -135,7 +136,7 @@ def badge_class(
         members["version"] = achievement.details["version"]
     if endorsements:
         members["endorsement"] = list(endorsements)
-    return {**members, **_language(achievement.details), **stored_object(achievement.details, EXTENSIONS)}
+    return {**members, **_language(achievement.details), **object_of(achievement.details.get(EXTENSIONS))}
 
 
 def assertion(
@@ -173,7 +174,7 @@ def assertion(
         "narrative": subject.get("narrative"),
         "verification": {"type": "HostedBadge"},
     }
-    evidence = [{"type": "Evidence", **_pick(item, _EVIDENCE_MEMBERS)} for item in _objects(document.get("evidence"))]
+    evidence = [{"type": "Evidence", **_pick(item, _EVIDENCE_MEMBERS)} for item in objects(document.get("evidence"))]
     if evidence:
         members["evidence"] = evidence
     if endorsements:
@@ -194,8 +195,7 @@ def endorsement(
         NoVersion2Form: the issuer has no e-mail address, or the credential is no endorsement.
     """
     require_email(issuer)
-    types = document.get("type")
-    if not isinstance(types, Sequence) or "EndorsementCredential" not in types:
+    if "EndorsementCredential" not in types_of(document):
         raise NoVersion2Form("This credential is neither a badge nor an endorsement, and has no Open Badges 2.0 form.")
     subject = document.get("credentialSubject")
     if not isinstance(subject, Mapping):
@@ -276,7 +276,7 @@ def _entry(withdrawn: Withdrawn, addresses: Addresses) -> JsonObject:
 
 def _recipient(subject: JsonObject) -> JsonObject:
     """Return the OB 2.0 IdentityObject of an OB 3.0 subject."""
-    for identifier in _objects(subject.get("identifier")):
+    for identifier in objects(subject.get("identifier")):
         kind = _RECIPIENT_TYPES.get(str(identifier.get("identityType")))
         if kind is not None:
             recipient: dict[str, JsonValue] = {
@@ -298,7 +298,7 @@ def _recipient(subject: JsonObject) -> JsonObject:
 
 def _image(address: str, stored: JsonObject) -> JsonValue:
     """Return an image as its address, or as an object if it has a caption."""
-    return image_object(address, stored) if stored_object(stored, IMAGE) else address
+    return image_object(address, stored) if object_of(stored.get(IMAGE)) else address
 
 
 def _v2_id(iri: JsonValue, addresses: Addresses) -> JsonValue:
@@ -328,12 +328,6 @@ def _issued_on(document: JsonObject, *, postdated: bool) -> JsonValue:
 def _whole_seconds(timestamp: JsonValue) -> JsonValue:
     """Remove the fraction: some OB 2.0 verifiers drop it from one copy, and then find that the hosted one differs."""
     return _FRACTION.sub("", timestamp) if isinstance(timestamp, str) else timestamp
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [item for item in value if isinstance(item, Mapping)]
-    return []
 
 
 def _pick(item: JsonObject, names: Sequence[str]) -> JsonObject:

@@ -19,12 +19,12 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, Withdrawn
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, objects
 from lapel.domain.ports import Store
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import Gone, InvalidInput, NotFound, TooLarge
 from lapel.openbadges import v2
 from lapel.services.images import Images, Picture
-from lapel.services.verifying.members import as_list, objects
 
 __all__ = ["REVOCATIONS_AT_ONCE", "AssertionRevoked", "BakedImage", "Renditions", "credential_content"]
 

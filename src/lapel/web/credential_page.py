@@ -12,8 +12,8 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, object_of
 from lapel.services.verifying.data_model.structure import is_endorsement
-from lapel.services.verifying.members import as_list, object_of
 from lapel.web import parts
 from lapel.web.links import web_link
 from lapel.web.pages import day_of, render

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import object_of
 from lapel.errors import LapelError
-from lapel.services.verifying.members import object_of
 from lapel.web.pages import render
 
 __all__ = ["render_docs_page", "render_errors_page"]

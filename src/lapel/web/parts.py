@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.jose import vc_jwt
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, object_of
 from lapel.errors import LapelError
-from lapel.services.verifying.members import as_list, object_of
 from lapel.web.links import web_link
 from lapel.web.pages import day_of
 

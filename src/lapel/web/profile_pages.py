@@ -8,7 +8,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.members import as_list, object_of
+from lapel.domain.json_members import as_list, object_of
 from lapel.web import parts
 from lapel.web.links import web_link
 from lapel.web.pages import render

@@ -12,6 +12,7 @@ from lapel.credentials.jose.jws import InvalidJwt, Jws, UnsupportedJwt
 from lapel.credentials.jose.vc_jwt_claims import read_numeric_date
 from lapel.credentials.keys import InvalidKey, PublicKey, UnsupportedKey, algorithm_of, from_jwk
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import InvalidToken, TooLarge
 
@@ -88,8 +89,7 @@ def check_claims(claims: JsonObject, *, issuer: str, audience: str, now: datetim
     """
     if claims.get("iss") != issuer:
         raise InvalidToken("This token is of another issuer than this server believes (`iss`).")
-    aud = claims.get("aud")
-    if audience not in ([aud] if isinstance(aud, str) else aud if isinstance(aud, Sequence) else []):
+    if audience not in as_list(claims.get("aud")):
         raise InvalidToken("This token is for somebody else than this server (`aud`).")
     expires = _moment(claims, "exp")
     if expires is None:

@@ -15,6 +15,7 @@ from typing import Final
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.clock import format_timestamp
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, object_of
 
 __all__ = [
     "REGISTERED",
@@ -77,8 +78,7 @@ def complete(claims: JsonObject, profile: Profile) -> JsonObject:
         if profile is Profile.OPEN_BADGES and "exp" in claims and "validUntil" not in credential:
             credential["validUntil"] = _as_timestamp(claims["exp"])
         return credential
-    inner = claims["vc"]
-    credential = dict(inner) if isinstance(inner, Mapping) else {}
+    credential = dict(object_of(claims["vc"]))
     start, end = _date_members(credential)
     if "nbf" in claims:
         credential.setdefault(start, _as_timestamp(claims["nbf"]))
@@ -164,8 +164,7 @@ def _date_members(credential: JsonObject) -> tuple[str, str]:
 
 def _ids(value: JsonValue) -> list[str]:
     """Return the ids of an issuer or of subjects: a text, an object with an id, or several of these."""
-    items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    return _texts([item.get("id") if isinstance(item, Mapping) else item for item in items])
+    return _texts([item.get("id") if isinstance(item, Mapping) else item for item in as_list(value)])
 
 
 def _texts(values: Sequence[JsonValue]) -> list[str]:

@@ -14,6 +14,7 @@ from lapel.domain.access import Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, id_of
 from lapel.errors import InUse, InvalidInput, NotFound
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
@@ -38,7 +39,6 @@ from lapel.services.answers import AchievementItem, AchievementPage
 from lapel.services.documents import AchievementDocument
 from lapel.services.requests import AchievementChanges, NewAchievement
 from lapel.services.svg_safety import UnsafeSvg
-from lapel.services.verifying.members import as_list, id_of
 
 __all__ = ["HANDLERS", "achievement_item"]
 

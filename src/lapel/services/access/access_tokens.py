@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +16,7 @@ from lapel.credentials.keys import SignatureInvalid
 from lapel.domain.access import TOKEN_ACTOR, Principal, Role, scopes_of
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Clock, Fetcher, Store
 from lapel.errors import Forbidden, InvalidInput, InvalidToken
@@ -108,7 +109,7 @@ class AccessTokens:
         """Return the most powerful of the roles that the token gives."""
         name = self._rules.role_claim
         value = _claim(claims, name)
-        values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        values = as_list(value)
         if isinstance(value, str) and name in _SPACE_SEPARATED:
             values = value.split()
         roles = {self._rules.roles[item] for item in values if isinstance(item, str) and item in self._rules.roles}

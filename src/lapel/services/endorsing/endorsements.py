@@ -14,13 +14,13 @@ from msgspec import UNSET, UnsetType
 from lapel.credentials.jose import vc_jwt
 from lapel.credentials.jsonld import Contexts, NeedsGeneralPath, to_quads
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import objects
 from lapel.errors import LapelError
 from lapel.openbadges.arbitrary_objects import arbitrary_object
 from lapel.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES
 from lapel.openbadges.endorsement import endorsement_problem, with_arrays
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying import Outcome, Report
-from lapel.services.verifying.members import objects
 
 __all__ = ["Endorsements", "EndorsementsOfRequest", "VerifyText", "with_endorsements"]
 

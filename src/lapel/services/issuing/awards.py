@@ -8,13 +8,13 @@ from datetime import datetime
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import objects
 from lapel.openbadges import checks
 from lapel.openbadges.award import Award
 from lapel.openbadges.identity import read_identities, read_recipient
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.issuing.award_members import further_members, validity
 from lapel.services.requests import NewCredential
-from lapel.services.verifying.members import objects
 
 __all__ = ["read_award"]
 

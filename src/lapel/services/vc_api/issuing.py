@@ -19,6 +19,7 @@ from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import absolute_iri, as_list, id_of
 from lapel.errors import Conflict
 from lapel.openbadges.problems import Problems, has_control_characters
 from lapel.openbadges.profile import issuer_iri
@@ -35,7 +36,6 @@ from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
 from lapel.services.verifying.data_model.rules import credential_problems, is_first_version
 from lapel.services.verifying.drafts import Drafts
 from lapel.services.verifying.linked_data.spelling import nodes_of
-from lapel.services.verifying.members import absolute_iri, as_list, id_of
 from lapel.services.verifying.offloading import offload_if_large
 
 __all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]

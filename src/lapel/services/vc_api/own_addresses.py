@@ -14,10 +14,10 @@ from urllib.parse import unquote
 from lapel.domain.access import Principal
 from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, id_of, objects
 from lapel.domain.ports import Store
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying.linked_data.spelling import expanded, nodes_of, prefixes_of
-from lapel.services.verifying.members import as_list, id_of, objects
 from lapel.services.verifying.offloading import offload_if_large
 
 __all__ = ["OwnAddresses", "status_list_type"]

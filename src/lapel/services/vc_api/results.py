@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import objects
 from lapel.errors import FieldError
 from lapel.services.vc_api.options import flag
 from lapel.services.vc_api.problem_details import details_of_check, details_of_error
 from lapel.services.verifying import Report
-from lapel.services.verifying.members import objects
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = ["Answer", "Result"]

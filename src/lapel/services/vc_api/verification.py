@@ -13,6 +13,7 @@ from typing import Final
 from lapel.credentials.data_integrity import is_secured
 from lapel.credentials.jose.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, objects, types_of
 from lapel.errors import FieldError, InvalidInput, TooLarge, Unsupported
 from lapel.services.vc_api.options import check_names, flag, member, options_of, text
 from lapel.services.vc_api.results import Answer, Result
@@ -23,7 +24,6 @@ from lapel.services.verifying.data_model.rules import (
 )
 from lapel.services.verifying.data_model.structure import too_many_items
 from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, ENVELOPED_PRESENTATION, read_envelope
-from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.presentations import MAX_PRESENTED, ExpectedPresentation
 from lapel.services.verifying.reading import Document, Token, decoded, decoded_presentation
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from lapel.credentials import data_integrity
 from lapel.credentials.jose import vc_jwt
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import object_of, types_of
 from lapel.services.verifying.data_model.schema import check_schema
 from lapel.services.verifying.data_model.structure import check_structure, too_many_items
 from lapel.services.verifying.documents import Documents
@@ -20,7 +21,6 @@ from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.linked_data.canonical import LinkedData
 from lapel.services.verifying.linked_data.context_rules import check_contexts
 from lapel.services.verifying.linked_data.quads import QuadMaker
-from lapel.services.verifying.members import object_of, types_of
 from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.proofs.data_integrity import ProofResult, check_proofs
 from lapel.services.verifying.proofs.jwt import FORMAT, check_token, unsupported_token

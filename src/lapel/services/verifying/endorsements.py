@@ -15,9 +15,9 @@ from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, id_of, object_of, objects, text_of
 from lapel.errors import LapelError
 from lapel.services.verifying.data_model.structure import is_endorsement
-from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of
 from lapel.services.verifying.reading import Document, Token
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 

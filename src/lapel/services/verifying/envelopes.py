@@ -8,11 +8,11 @@ from typing import Final
 from urllib.parse import unquote
 
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, types_of
 from lapel.errors import FieldError
 from lapel.services.verifying.data_model.rules import CONTEXT_2
 from lapel.services.verifying.data_model.structure import BADGE_TYPES, ENDORSEMENT_TYPE
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import as_list, types_of
 from lapel.services.verifying.reading import Token
 from lapel.services.verifying.report import CheckCode, Outcome, Problem, new_check
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.services.verifying.members import as_list
+from lapel.domain.json_members import as_list
 
 __all__ = ["LARGE_TEXT", "LARGE_VALUES", "in_thread", "is_large", "offload_if_large"]
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, object_of, text_of
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import as_list, object_of, text_of
 from lapel.services.verifying.recipient import hashed_recipient
 from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown
 

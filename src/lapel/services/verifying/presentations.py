@@ -17,13 +17,13 @@ from typing import Final
 from lapel.credentials import data_integrity
 from lapel.credentials.jose.vc_jwt import VcJwt
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import id_of
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.linked_data.canonical import LinkedData
 from lapel.services.verifying.linked_data.context_rules import check_contexts
 from lapel.services.verifying.linked_data.quads import QuadMaker
-from lapel.services.verifying.members import id_of
 from lapel.services.verifying.proofs.data_integrity import ExpectedProof, ProofResult, check_proofs
 from lapel.services.verifying.proofs.jwt import check_presentation_token
 from lapel.services.verifying.proofs.key_lookup import AUTHENTICATION, FoundKey

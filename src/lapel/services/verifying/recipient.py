@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, objects, text_of
 from lapel.openbadges.syntax import normalised_phone, phone_problem
-from lapel.services.verifying.members import as_list, objects, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = [

@@ -15,6 +15,7 @@ from lapel.credentials.jsonld import Contexts
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import Fetched, Fetcher, FetchNotFound
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import types_of
 from lapel.errors import InvalidInput
 from lapel.services.metrics.counting import OutcomeCounter
 from lapel.services.verifying.credentials import CredentialVerification
@@ -30,7 +31,6 @@ from lapel.services.verifying.envelopes import (
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.large_badges import LargeBadges
 from lapel.services.verifying.linked_data.quads import GeneralProcessor, QuadMaker
-from lapel.services.verifying.members import types_of
 from lapel.services.verifying.open_badges_1 import older_version, report_older_version
 from lapel.services.verifying.open_badges_2.assertion import Badge, is_hosted, is_open_badge_2, is_verified_by_host
 from lapel.services.verifying.open_badges_2.endorsements import EndorsementsVerification

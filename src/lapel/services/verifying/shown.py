@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import first_text, id_of, object_of, text_of
 from lapel.services.verifying.data_model.structure import is_badge, is_endorsement
-from lapel.services.verifying.members import first_text, id_of, object_of, text_of
 from lapel.services.verifying.recipient import shown_recipient
 from lapel.services.verifying.report import Kind, Shown
 

@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import absolute_iri, as_list
 from lapel.errors import FieldError
 from lapel.services.verifying.data_model.rules import items
 from lapel.services.verifying.data_model.schema_classes import CLASSES
-from lapel.services.verifying.members import absolute_iri, as_list
 
 __all__ = ["VALUES", "Kinds", "kind_problems"]
 

@@ -13,8 +13,8 @@ from typing import Final
 from lapel.credentials.bitstring_status_list import ENTRY_TYPE, InvalidStatusEntry, parse_entry
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import absolute_iri, as_list, id_of, object_of, types_of
 from lapel.errors import FieldError
-from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, types_of
 
 __all__ = [
     "CONTEXT_1",

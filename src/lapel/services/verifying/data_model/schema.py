@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Final
 
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, objects, text_of, types_of
 from lapel.openbadges import vocabulary
 from lapel.openbadges.syntax import language_problem
 from lapel.services.verifying.data_model.kinds import VALUES
@@ -25,7 +26,6 @@ from lapel.services.verifying.data_model.structure import (
     is_badge,
     is_endorsement,
 )
-from lapel.services.verifying.members import as_list, objects, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 
 __all__ = ["check_classes", "check_schema", "schema_problems"]

@@ -13,6 +13,7 @@ from typing import Final
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import absolute_iri, as_list, object_of, text_of, types_of
 from lapel.errors import FieldError
 from lapel.services.verifying.data_model.kinds import kind_problems
 from lapel.services.verifying.data_model.rules import (
@@ -23,7 +24,6 @@ from lapel.services.verifying.data_model.rules import (
     naming_problems,
     subject_problems,
 )
-from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
 from lapel.services.verifying.recipient import is_identity_hash
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 

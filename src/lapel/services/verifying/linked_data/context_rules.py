@@ -12,10 +12,10 @@ from typing import Final
 
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, objects, types_of
 from lapel.services.verifying.data_model.rules import CONTEXT_1, CONTEXT_2
 from lapel.services.verifying.data_model.structure import is_badge, is_endorsement
 from lapel.services.verifying.linked_data.spelling import expanded, is_reserved, nodes_of, prefixes_of
-from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 
 __all__ = ["check_contexts"]

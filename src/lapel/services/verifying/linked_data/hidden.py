@@ -12,7 +12,7 @@ from typing import Final
 
 from lapel.credentials.rdf.nquads import Quad
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.services.verifying.members import as_list, id_of, object_of
+from lapel.domain.json_members import as_list, id_of, object_of
 
 __all__ = ["hidden_member"]
 

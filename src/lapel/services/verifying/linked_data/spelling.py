@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.services.verifying.members import as_list
+from lapel.domain.json_members import as_list
 
 __all__ = ["aliased_name", "expanded", "is_reserved", "nodes_of", "prefixes_of"]
 

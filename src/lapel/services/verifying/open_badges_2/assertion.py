@@ -15,11 +15,11 @@ from typing import Final
 from lapel.credentials.date_time import parse_iso_8601
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import absolute_iri, as_list, id_of, object_of, text_of, types_of
 from lapel.errors import LapelError
 from lapel.services.verifying.data_model.kinds import kind_problems
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
 from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.open_badges_2.classes import CLASSES
 from lapel.services.verifying.open_badges_2.normal_form import read_normalised

@@ -15,11 +15,11 @@ from typing import Final
 from lapel.credentials.jose.vc_jwt import VcJwt, looks_like_jwt
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, id_of, object_of, text_of
 from lapel.errors import LapelError
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
 from lapel.services.verifying.endorsements import check_each
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import as_list, id_of, object_of, text_of
 from lapel.services.verifying.open_badges_2.assertion import (
     Badge,
     check_assertion_validity,

@@ -15,10 +15,10 @@ from typing import Final
 
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import id_of, text_of
 from lapel.errors import LapelError
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import id_of, text_of
 from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.open_badges_2.assertion import (
     Badge,

@@ -15,10 +15,10 @@ from lapel.credentials.jose.vc_jwt import VcJwt, verify_signature
 from lapel.credentials.keys import PublicKey, SignatureInvalid
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, id_of, object_of, objects, text_of, types_of
 from lapel.errors import LapelError, Unsupported
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of, types_of
 from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.open_badges_2.assertion import (
     Badge,

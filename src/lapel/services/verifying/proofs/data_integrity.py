@@ -19,9 +19,9 @@ from lapel.credentials import data_integrity, ecdsa_sd_2023, ed25519_signature_2
 from lapel.credentials.data_integrity import Proof, ProofInvalid, ProofMalformed
 from lapel.credentials.jcs import NotCanonicalisable
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json_members import as_list, id_of
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.linked_data.canonical import LinkedData, NotCanonical
-from lapel.services.verifying.members import as_list, id_of
 from lapel.services.verifying.offloading import in_thread, offload_if_large
 from lapel.services.verifying.proofs.issuer_binding import bind_issuer, signature_check, signature_refused
 from lapel.services.verifying.proofs.key_lookup import ASSERTION, AUTHENTICATION, FoundKey, find_key

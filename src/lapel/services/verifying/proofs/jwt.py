@@ -25,9 +25,9 @@ from lapel.credentials.keys import PublicKey, SignatureInvalid, from_jwk, public
 from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, id_of, objects
 from lapel.errors import LapelError
 from lapel.services.verifying.documents import Documents, read_document
-from lapel.services.verifying.members import as_list, id_of, objects
 from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.origins import is_within, same_origin
 from lapel.services.verifying.proofs.data_integrity import ExpectedProof, ProofResult, check_purpose

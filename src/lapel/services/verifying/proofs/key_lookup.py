@@ -19,9 +19,9 @@ from lapel.credentials.keys import PublicKey, from_jwk, from_multikey, public_de
 from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchWrongType
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, id_of, objects, text_of
 from lapel.errors import LapelError, Unsupported
 from lapel.services.verifying.documents import Documents, read_document
-from lapel.services.verifying.members import as_list, id_of, objects, text_of
 from lapel.services.verifying.origins import host_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 

@@ -13,10 +13,10 @@ from typing import Final, Protocol
 
 from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import id_of, object_of, objects, text_of, types_of
 from lapel.errors import LapelError
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import id_of, object_of, objects, text_of, types_of
 from lapel.services.verifying.reading import Document, Token, read_large
 from lapel.services.verifying.report import CheckCode, Outcome, Problem, new_check
 from lapel.services.verifying.standing.dates import member_date

@@ -10,9 +10,9 @@ from typing import Final
 
 from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, id_of, text_of
 from lapel.errors import LapelError
 from lapel.services.verifying.documents import Documents
-from lapel.services.verifying.members import as_list, id_of, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 
 __all__ = ["REVOCATION_LIST_TYPE", "check_revocation_list"]

@@ -18,11 +18,11 @@ from lapel.credentials import bitstring_status_list, status_list_2021
 from lapel.credentials.bitstring_status_list import InvalidStatusEntry, OutsideStatusList, ShortStatusList, StatusEntry
 from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
+from lapel.domain.json_members import as_list, id_of, object_of, objects, text_of, types_of
 from lapel.domain.status_list import StatusPurpose
 from lapel.errors import LapelError
 from lapel.services.verifying.data_model.structure import check_structure
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
-from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 from lapel.services.verifying.standing.dates import check_validity, member_date
 from lapel.services.verifying.standing.revocation_list import REVOCATION_LIST_TYPE, check_revocation_list
