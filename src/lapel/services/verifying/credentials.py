@@ -1,4 +1,4 @@
-"""Verify one credential of VC 2.0 or 1.1, in the order of OB 3.0, 9.1."""
+"""Verify a credential of VC 2.0 or 1.1, in the order of OB 3.0, 9.1."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ __all__ = ["CredentialVerification"]
 
 
 class CredentialVerification:
-    """Verifies one credential, and the status lists that it names.
+    """Verifies one credential, or those of one presentation, and the status lists that they name.
 
     Args:
         documents: provides further documents, and limits their number.
-        now: the time as of which the credential is verified.
+        now: the time as of which they are verified.
         end: the deadline, in event loop time.
         endorsements_time: how many seconds endorsements may take, within the deadline; 0 to skip them.
     """
@@ -54,6 +54,7 @@ class CredentialVerification:
         self._now = now
         self._end = end
         self._endorsements_time = endorsements_time
+        self._lists: dict[bytes, SecuredList] = {}
 
     async def document(self, credential: JsonObject, findings: Findings, *, expected_recipient: str | None) -> None:
         """Verify a credential with embedded proofs. Each check is added to the findings at once."""
@@ -139,7 +140,9 @@ class CredentialVerification:
         return await refreshed(credential, findings, authenticate=self._check, documents=self._documents)
 
     async def _check_standing(self, credential: JsonObject) -> tuple[Check, ...]:
-        status = await check_status(credential, verify_list=self._verify_list, documents=self._documents, now=self._now)
+        status = await check_status(
+            credential, verify_list=self._secured_list, documents=self._documents, now=self._now
+        )
         return (*status, check_validity(credential, now=self._now))
 
     async def _verify_endorsement(self, given: Document | Token) -> VerifiedEndorsement:
@@ -151,6 +154,12 @@ class CredentialVerification:
             credential = await self._refreshed(credential, findings)
             standing = await self._check_standing(credential)
         return VerifiedEndorsement(credential=credential, secured=findings.checks, standing=standing)
+
+    async def _secured_list(self, data: bytes) -> SecuredList:
+        """Verify a status list credential once, however many entries and credentials name it."""
+        if (known := self._lists.get(data)) is None:
+            known = self._lists[data] = await self._verify_list(data)
+        return known
 
     async def _verify_list(self, data: bytes) -> SecuredList:
         """Verify a status list credential, except for its own status."""

@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from lapel.credentials import eddsa_rdfc_2022
 from lapel.domain.fetching import Fetched
 from lapel.services.verifying import CheckCode, Outcome, Problem, Report
 from lapel.services.verifying.presentations import ExpectedPresentation, PresentationReport
@@ -63,6 +67,27 @@ async def test_all_that_is_in_it_shares_one_number_of_fetches(world: World) -> N
     assert report.presentation.valid is True
     assert not any(each.valid for each in report.credentials)
     assert len(world.web.asked) == 2
+
+
+async def test_a_status_list_that_all_in_it_name_is_verified_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, verified = eddsa_rdfc_2022.verify, []
+
+    def noted(data: bytes, proof_value: str, key: Ed25519PublicKey) -> None:
+        verified.append(data)
+        genuine(data, proof_value, key)
+
+    monkeypatch.setattr(eddsa_rdfc_2022, "verify", noted)
+    world.publish_list(6)
+    entries = [
+        {**world.badge()["credentialStatus"], "id": f"{LIST}#{index}", "statusListIndex": index} for index in "567"
+    ]
+    held = [world.sign(world.badge(credentialStatus=entry)) for entry in entries]
+    report = await presented(world, ADA.presentation(*held))
+
+    assert [each.valid for each in report.credentials] == [True, False, True]
+    assert len(verified) == len({*verified}) == 1 + len(held) + 1
 
 
 async def test_of_a_revoked_badge_whose_list_comes_too_late_nothing_is_said_but_that(world: World) -> None:
