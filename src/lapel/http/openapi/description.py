@@ -23,7 +23,7 @@ from lapel.http.idempotency import BadIdempotencyKey
 from lapel.http.openapi.examples import EXAMPLES
 from lapel.http.openapi.operations import BYTES, ContentAnswer, Described, ProblemAnswer, is_page
 from lapel.http.openapi.parameters import ANSWER_HEADERS, IF_NONE_MATCH, parameter, path_parameter
-from lapel.http.openapi.problems import problem_answer
+from lapel.http.openapi.problems import problem_response
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
 from lapel.services.answers import FailedItem, IssuedItem, ProblemDocument
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
@@ -177,7 +177,7 @@ def _answers(handler: HTTPRouteHandler, schemas: _Schemas, responses: _Object, p
     is_idempotent = "Idempotency-Key" in _declared(handler).headers
     for status, answer in sorted(_all_answers(handler).items()):
         if isinstance(answer, ProblemAnswer):
-            name, problem = problem_answer(status, answer.errors, public_url, is_idempotent=is_idempotent)
+            name, problem = problem_response(status, answer.errors, public_url, is_idempotent=is_idempotent)
             responses[name] = problem
             described[str(status)] = {"$ref": f"#/components/responses/{name}"}
         elif isinstance(answer, ContentAnswer):

@@ -12,10 +12,10 @@ from lapel.errors import LapelError, Unavailable
 from lapel.http.negotiation import HTML
 from lapel.http.problems import PROBLEM_MEDIA_TYPE, status_of_kind, title_of
 
-__all__ = ["problem_answer"]
+__all__ = ["problem_response"]
 
 
-def problem_answer(
+def problem_response(
     status: int, errors: Sequence[type[LapelError]], public_url: str, *, is_idempotent: bool
 ) -> tuple[str, JsonObject]:
     """Return the name and the description of a response that reports one of `errors`.

@@ -24,7 +24,7 @@ from lapel.http.vc_problems import VC_PROBLEMS
 from lapel.services.documents import CredentialDocument
 from lapel.services.status import NotSuspendable
 from lapel.services.vc_api.issuing import AlreadyIssued
-from lapel.services.vc_api.results import Answer as Verified
+from lapel.services.vc_api.results import VerificationAnswer
 from lapel.services.vc_api.shapes import (
     CredentialToIssue,
     CredentialToVerify,
@@ -154,7 +154,7 @@ async def vc_verify_presentation(request: Call) -> Answer:
     return await _verified(request, request.services.vc_verification.presentation)
 
 
-async def _verified(request: Call, verify: Callable[[JsonObject], Awaitable[Verified]]) -> Answer:
+async def _verified(request: Call, verify: Callable[[JsonObject], Awaitable[VerificationAnswer]]) -> Answer:
     limits = count_verification(request)
     only_queries(request)
     size = len(await request.body())

@@ -14,7 +14,7 @@ from lapel.services.vc_api.problem_details import details_of_check, details_of_e
 from lapel.services.verifying import Report
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["Answer", "Result"]
+__all__ = ["Result", "VerificationAnswer"]
 
 _PROOF_CHECKS: Final = frozenset(
     {CheckCode.PROOF, CheckCode.KEY, CheckCode.ISSUER, CheckCode.HOLDER, CheckCode.SIGNATURE}
@@ -27,7 +27,7 @@ _DATES: Final[Mapping[str, Problem]] = {"validFrom": Problem.NOT_YET_VALID, "val
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VerificationAnswer:
     """The answer to a request for verification."""
 
     verified: bool

@@ -16,7 +16,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.json_members import as_list, objects, types_of
 from lapel.errors import FieldError, InvalidInput, TooLarge, Unsupported
 from lapel.services.vc_api.options import check_names, flag, member, options_of, text
-from lapel.services.vc_api.results import Answer, Result
+from lapel.services.vc_api.results import Result, VerificationAnswer
 from lapel.services.verifying import Verifying
 from lapel.services.verifying.data_model.rules import (
     credential_problems,
@@ -42,7 +42,7 @@ class VcVerification:
     def __init__(self, *, verifying: Verifying) -> None:
         self._verifying = verifying
 
-    async def credential(self, body: JsonObject) -> Answer:
+    async def credential(self, body: JsonObject) -> VerificationAnswer:
         """Answer ``{"verifiableCredential", "options"}``.
 
         Raises:
@@ -56,9 +56,9 @@ class VcVerification:
         report = None if given is None else await self._verifying.verify_credential(given)
         result = Result(document, problems, report)
         answer = result.answer(options)
-        return Answer(result.verified, answer | {"credential": credential} if return_credential else answer)
+        return VerificationAnswer(result.verified, answer | {"credential": credential} if return_credential else answer)
 
-    async def presentation(self, body: JsonObject) -> Answer:
+    async def presentation(self, body: JsonObject) -> VerificationAnswer:
         """Answer ``{"verifiablePresentation", "options"}``, or ``{"presentation"}`` for one without a proof.
 
         Raises:
@@ -87,7 +87,7 @@ class VcVerification:
                 "presentation": _presentation_results(result, expected),
                 "credentials": answer.pop("credentialResults"),
             }
-        return Answer(verified, answer | {name: presentation} if return_presentation else answer)
+        return VerificationAnswer(verified, answer | {name: presentation} if return_presentation else answer)
 
     async def _verify_presentation(
         self, presentation: JsonObject, expected: ExpectedPresentation
