@@ -114,8 +114,8 @@ class FetchBadStatus(FetchFailed):
 
     code = "fetch_bad_status"
 
-    def __init__(self, detail: str | None = None, *, status: int, hint: str | None = None) -> None:
-        super().__init__(detail, hint=hint)
+    def __init__(self, detail: str | None = None, *, status: int) -> None:
+        super().__init__(detail)
         self.status = status
 
 
@@ -132,7 +132,7 @@ class FetchNotFound(FetchFailed):
     code = "fetch_not_found"
     hint = None
 
-    def __init__(self, detail: str | None = None, *, status: int, body: bytes = b"", hint: str | None = None) -> None:
-        super().__init__(detail, hint=hint)
+    def __init__(self, detail: str | None = None, *, status: int, body: bytes = b"") -> None:
+        super().__init__(detail)
         self.status = status
         self.body = body

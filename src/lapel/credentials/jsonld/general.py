@@ -36,15 +36,12 @@ _STRUCTURE: Final = frozenset({"@id", "@type", "@graph", "@included", "@reverse"
 """The keywords of a node object whose content becomes RDF."""
 
 
-def general_to_quads(
-    document: JsonObject, *, contexts: Contexts, safe: bool = True, strict_numbers: bool = True
-) -> list[Quad]:
-    """Convert a JSON-LD document to distinct RDF quads, in no particular order.
+def general_to_quads(document: JsonObject, *, contexts: Contexts, strict_numbers: bool = True) -> list[Quad]:
+    """Convert a JSON-LD document to distinct RDF quads, in no particular order. What RDF would drop is an error.
 
     Args:
         document: parsed JSON.
         contexts: the pinned contexts; nothing is fetched.
-        safe: whatever RDF would drop is an error; if False it is dropped silently, as JSON-LD specifies.
         strict_numbers: reject numbers that implementations serialise differently, as an issuer must.
 
     Raises:
@@ -58,21 +55,21 @@ def general_to_quads(
         "base": None,
         "documentLoader": loader,
         # RDF has no direction of text; implementations that sign it use this option (digitalbazaar's suites do).
-        "rdfDirection": "i18n-datatype" if safe else None,
+        "rdfDirection": "i18n-datatype",
         # A new one for each document, because processing `@import` modifies the context documents in place.
         "contextResolver": jsonld.ContextResolver(LRUCache(maxsize=MAX_CONTEXTS), loader),
     }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # for terms in the form of keywords, which are rightly ignored
-            dataset = _SafeProcessor(plain, safe=safe).to_rdf(plain, options)
-        quads = list(_quads(dataset, safe))
+            dataset = _SafeProcessor(plain).to_rdf(plain, options)
+        quads = list(_quads(dataset))
     except LapelError:
         raise
     except Exception as error:
         # For some invalid documents, PyLD raises arbitrary exceptions.
         raise _converted(error) from error
-    if safe and not quads:
+    if not quads:
         raise DroppedValue("the document says nothing")
     return list(dict.fromkeys(quads))
 
@@ -95,22 +92,20 @@ class _Loader:
 class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has no type hints
     """A processor that reports what PyLD would drop silently."""
 
-    def __init__(self, document: JsonObject, *, safe: bool) -> None:
+    def __init__(self, document: JsonObject) -> None:
         super().__init__(on_property_dropped=self._property_dropped)
         self._document = document
-        self._safe = safe
 
     def expand(self, input_: JsonValue, options: object) -> JsonValue:
         expanded: JsonValue = super().expand(input_, options)
-        if self._safe:
-            self._check(expanded)
+        self._check(expanded)
         return expanded
 
     def _expand(
         self, active_ctx: object, active_property: object, element: JsonValue, *args: object, **kwargs: object
     ) -> JsonValue:
         expanded: JsonValue = super()._expand(active_ctx, active_property, element, *args, **kwargs)
-        if self._safe and expanded is None and element is not None:
+        if expanded is None and element is not None:
             raise DroppedValue("a value says nothing where it stands", pointer=self._find(element))
         return expanded
 
@@ -138,9 +133,8 @@ class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has n
         return term
 
     def _property_dropped(self, name: str | None) -> None:
-        if self._safe:
-            shown = "a member" if name is None else f"{name[:100]!a}"
-            raise UndefinedTerm(f"{shown} is not defined by the contexts in force here", pointer=self._find(name))
+        shown = "a member" if name is None else f"{name[:100]!a}"
+        raise UndefinedTerm(f"{shown} is not defined by the contexts in force here", pointer=self._find(name))
 
     def _check(self, expanded: JsonValue) -> None:
         """Check for values that survived expansion but that RDF would drop."""
@@ -195,9 +189,9 @@ def _paths(value: JsonValue, target: JsonValue, steps: tuple[str | int, ...] = (
         yield steps
 
 
-def _quads(dataset: dict[str, list[dict[str, dict[str, str]]]], safe: bool) -> Iterator[Quad]:
+def _quads(dataset: dict[str, list[dict[str, dict[str, str]]]]) -> Iterator[Quad]:
     for name, triples in dataset.items():
-        if safe and not triples and name != "@default":
+        if not triples and name != "@default":
             raise DroppedValue("an object without properties says nothing in a graph of its own")
         graph = "" if name == "@default" else _resource(name)
         for triple in triples:

@@ -159,11 +159,6 @@ def test_a_direction_is_signed_with_its_text(language: Node, datatype: str) -> N
     assert f'"Wit"^^<https://www.w3.org/ns/i18n#{datatype}>' in {quad[2] for quad in quads}
 
 
-def test_without_safe_mode_the_general_path_drops_in_silence() -> None:
-    quads = general_to_quads(badge(unknown="x"), contexts=CONTEXTS, safe=False)
-    assert len(quads) == len(to_quads(badge(), contexts=CONTEXTS))
-
-
 def test_a_schema_of_1edtech_needs_the_extensions_context() -> None:
     # given the type that vanishes in silence elsewhere
     schema = {"id": "https://example.org/schema", "type": "1EdTechJsonSchemaValidator2019"}
