@@ -20,9 +20,9 @@ from lapel.domain.json import JsonObject
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.openbadges import v3
 from lapel.openbadges.shapes import Criteria
-from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer, RecipientInput
+from lapel.services.securing import Securing, Unsigned
 from lapel.serving.server_process import tune_interpreter
 
 __all__ = ["Signing", "signing", "signing_rate"]

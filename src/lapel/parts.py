@@ -28,8 +28,7 @@ from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
-from lapel.services.endorsing.endorsements import Endorsements
-from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.embedded_endorsements import Endorsements
 from lapel.services.erasing import Erasing
 from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
@@ -37,10 +36,10 @@ from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
+from lapel.services.issuing.endorsing import Endorsing
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.means import IssuingMeans
 from lapel.services.issuing.replacing import Replacing
-from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.signing_keys import SigningKeys
@@ -48,6 +47,7 @@ from lapel.services.many_statuses import ManyStatuses
 from lapel.services.open_badges_2 import OpenBadges2
 from lapel.services.recipient_look_up import RecipientLookUp
 from lapel.services.renditions import Renditions
+from lapel.services.securing import Securing
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.vc_api.issuing import VcIssuing

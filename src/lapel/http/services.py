@@ -24,12 +24,12 @@ from lapel.services.achievements import Achievements
 from lapel.services.answers import ProblemDocument
 from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
-from lapel.services.endorsing.endorsing import Endorsing
 from lapel.services.erasing import Erasing
 from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.batches import Batches
+from lapel.services.issuing.endorsing import Endorsing
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.replacing import Replacing
 from lapel.services.keys.signing_keys import SigningKeys

@@ -23,7 +23,7 @@ from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Criteria, Profile
 from lapel.openbadges.stored_members import image_object
 from lapel.services.auditing.recording import record
-from lapel.services.endorsing.endorsements import Endorsements, with_endorsements
+from lapel.services.embedded_endorsements import Endorsements, with_endorsements
 from lapel.services.idempotency import done_once
 from lapel.services.images import Images
 from lapel.services.issuer_choice import choose_issuer

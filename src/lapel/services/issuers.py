@@ -29,7 +29,7 @@ from lapel.openbadges.shapes import Address, Profile
 from lapel.openbadges.stored_members import image_object
 from lapel.openbadges.syntax import email_problem, phone_problem
 from lapel.services.auditing.recording import record
-from lapel.services.endorsing.endorsements import Endorsements, with_endorsements
+from lapel.services.embedded_endorsements import Endorsements, with_endorsements
 from lapel.services.idempotency import done_once
 from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing

@@ -17,7 +17,7 @@ from lapel.openbadges.arbitrary_objects import extensions
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.shapes import OwnImage
 from lapel.openbadges.stored_members import EXTENSIONS, IMAGE
-from lapel.services.endorsing.endorsements import Endorsements
+from lapel.services.embedded_endorsements import Endorsements
 from lapel.services.images import Images
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewAchievement, NewIssuer
 from lapel.services.shape_reading import read_shape

@@ -26,8 +26,8 @@ from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.auditing.recording import entry_of
 from lapel.services.idempotency import done_once
-from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.metrics.counting import STATUS_CHANGES
+from lapel.services.securing import Securing, Unsigned
 from lapel.services.single_flight import SingleFlight
 
 __all__ = [

@@ -18,10 +18,10 @@ from lapel.services.keys.key_ring import LoadedKey
 from lapel.services.renditions import AssertionRevoked
 from lapel.services.requests import IssuerChanges
 from tests.support.badge_images import png
-from tests.unit.services.endorsing.test_endorsements import change, endorse, signed, two_schools
 from tests.unit.services.full_badge import full_badge, problems
 from tests.unit.services.server import BASE, OWNER, Server, read
 from tests.unit.services.site import Site, failures, verify
+from tests.unit.services.test_endorsements import change, endorse, signed, two_schools
 
 APPLY_LINK = {
     "@context": "https://openbadgespec.org/extensions/applyLinkExtension/context.json",

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 
 from lapel.credentials.jsonld import Contexts, to_quads
-from tests.unit.services.endorsing.test_endorsements import endorse
 from tests.unit.services.full_badge import STRICT, full_badge
 from tests.unit.services.server import BASE, Server
+from tests.unit.services.test_endorsements import endorse
 
 KINDS = ["v3/issuers", "v3/achievements", "v2/issuers", "v2/badge-classes", "v2/assertions", "v2/endorsement"]
 

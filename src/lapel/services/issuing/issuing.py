@@ -24,16 +24,16 @@ from lapel.openbadges import v3
 from lapel.openbadges.award import Award
 from lapel.openbadges.problems import Problems
 from lapel.services.bounded_cache import BoundedCache
-from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, with_endorsements
+from lapel.services.embedded_endorsements import Endorsements, EndorsementsOfRequest, with_endorsements
 from lapel.services.issuing.awards import read_award
 from lapel.services.issuing.credential_record import credential_record
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.issuing.means import IssuingMeans
 from lapel.services.issuing.named_achievements import add_unknown, deleted_meanwhile, named_achievement
-from lapel.services.issuing.securing import Unsigned
 from lapel.services.issuing.status_allocation import AllocatedEntry
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.requests import NewCredential
+from lapel.services.securing import Unsigned
 
 __all__ = ["CheckedRequest", "Issuing"]
 

@@ -8,10 +8,10 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, IdSource, Store
-from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.recipient_look_up import RecipientLookUp
+from lapel.services.securing import Securing
 
 __all__ = ["IssuingMeans"]
 

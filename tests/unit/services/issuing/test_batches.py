@@ -12,8 +12,8 @@ from lapel.domain.access import Role
 from lapel.domain.credential import Credential
 from lapel.errors import Forbidden, InvalidInput, NotFound, TooLarge
 from lapel.services.issuing.batches import TooManyBatches
-from lapel.services.issuing.securing import Unsigned
 from lapel.services.requests import NewCredential
+from lapel.services.securing import Unsigned
 from tests.support.work import turns_given
 from tests.unit.services.full_badge import problems
 from tests.unit.services.server import OWNER, Server, award, principal

@@ -18,9 +18,9 @@ from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
 from lapel.services.issuing.credential_record import credential_record
 from lapel.services.issuing.means import IssuingMeans
-from lapel.services.issuing.securing import Unsigned
 from lapel.services.recipient_look_up import named_by
 from lapel.services.requests import NewEndorsement
+from lapel.services.securing import Unsigned
 
 __all__ = ["Endorsing"]
 

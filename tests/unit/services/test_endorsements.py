@@ -21,7 +21,7 @@ from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.issuer import Issuer
 from lapel.errors import Forbidden, InvalidInput
 from lapel.openbadges.problems import Problems
-from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest
+from lapel.services.embedded_endorsements import Endorsements, EndorsementsOfRequest
 from lapel.services.renditions import credential_content
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewCredential, NewEndorsement
 from lapel.services.verifying import Report
