@@ -104,6 +104,13 @@ def test_nothing_in_a_credential_becomes_markup() -> None:
     assert text.count("</style>") == 1
 
 
+def test_what_is_no_object_leaves_no_empty_entry() -> None:
+    achievement = {"alignment": ["x"], "resultDescription": ["x"]}
+    text = page({"evidence": ["x"], "credentialSubject": {"result": ["x"], "achievement": achievement}})
+
+    assert not {"Evidence", "A framework", "reached"} & {*re.split(r"[<>]", text)}
+
+
 def test_a_long_name_leaves_the_image_where_it_is() -> None:
     style = page({"credentialSubject": {"achievement": {"name": "x" * 10_000}}}).partition("</style>")[0]
 

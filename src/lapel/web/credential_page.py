@@ -12,7 +12,7 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject
-from lapel.domain.json_members import as_list, object_of
+from lapel.domain.json_members import as_list, object_of, objects
 from lapel.services.verifying.data_model.structure import is_endorsement
 from lapel.web import parts
 from lapel.web.links import web_link
@@ -122,10 +122,10 @@ def render_credential_page(
         issuer_link=addresses.issuer(credential.issuer_id) if is_written_here else web_link(issuer.get("id")),
         achievement_link=_achievement_link(credential, addresses),
         narrative=as_text(subject.get("narrative")) or as_text(subject.get("endorsementComment")),
-        evidence=[parts.evidence(object_of(item)) for item in as_list(document.get("evidence"))],
+        evidence=[parts.evidence(item) for item in objects(document.get("evidence"))],
         facts=[*parts.facts(subject)],
         types=_types(document) if is_other else [],
-        results=[parts.result(object_of(item), achievement) for item in as_list(subject.get("result"))],
+        results=[parts.result(item, achievement) for item in objects(subject.get("result"))],
         # Lapel verifies the endorsements that it embeds; those in a client's document have not been verified.
         endorsements=[*parts.endorsements((document, achievement, issuer))] if is_written_here else [],
         awarded=day_of(awarded) if begins is None or begins.date() != awarded.date() else None,
@@ -144,7 +144,7 @@ def _achievement_values(achievement: JsonObject) -> dict[str, object]:
         "kind": as_text(achievement.get("achievementType")),
         "criteria_text": as_text(criteria.get("narrative")),
         "criteria_link": web_link(criteria.get("id")),
-        "alignments": [parts.alignment(object_of(item)) for item in as_list(achievement.get("alignment"))],
+        "alignments": [parts.alignment(item) for item in objects(achievement.get("alignment"))],
         "tags": [tag for tag in as_list(achievement.get("tag")) if isinstance(tag, str)],
     }
 
@@ -201,14 +201,14 @@ def _types(document: JsonObject) -> Sequence[str]:
 
 def _subject(document: JsonObject) -> JsonObject:
     """Return the credential's subject; of several, which only other kinds of credentials have, the first with an id."""
-    subjects = [object_of(item) for item in as_list(document.get("credentialSubject"))]
+    subjects = objects(document.get("credentialSubject"))
     return next((each for each in subjects if as_text(each.get("id"))), subjects[0] if subjects else {})
 
 
 def _recipient(subject: JsonObject) -> str | None:
     """Return the recipient's name or other identity, as far as the credential shows one."""
     names = [as_text(subject.get("name"))]
-    identifiers = [object_of(item) for item in as_list(subject.get("identifier"))]
+    identifiers = objects(subject.get("identifier"))
     names += [
         as_text(item.get("identityHash"))
         for item in sorted(identifiers, key=lambda item: item.get("identityType") != "name")
@@ -220,7 +220,7 @@ def _recipient(subject: JsonObject) -> str | None:
 
 def _hashed(subject: JsonObject) -> str | None:
     """Return what the credential contains only as a hash, in words: all, or a part, of the recipient's identity."""
-    identifiers = [object_of(item) for item in as_list(subject.get("identifier"))]
+    identifiers = objects(subject.get("identifier"))
     if not any(item.get("hashed") is True for item in identifiers):
         return None
     plain = [item for item in identifiers if item.get("hashed") is False and item.get("identityType") != "name"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.json_members import object_of
+from lapel.domain.json_members import as_list, object_of, objects
 from lapel.errors import LapelError
 from lapel.web.pages import render
 
@@ -62,7 +62,7 @@ def render_docs_page(description: JsonObject) -> bytes:
         for method in _METHODS:
             operation = object_of(object_of(item).get(method))
             if operation:
-                group = str(next(iter(_list(operation.get("tags"))), "Other"))
+                group = str(next(iter(as_list(operation.get("tags"))), "Other"))
                 groups.setdefault(group, []).append(_route(method, path, operation, description))
     info = object_of(description.get("info"))
     return render(
@@ -97,7 +97,7 @@ def _route(method: str, path: str, operation: JsonObject, description: JsonObjec
         summary=str(operation.get("summary") or ""),
         description=str(operation.get("description") or ""),
         key=bool(operation.get("security")),
-        parameters=tuple(_parameter(object_of(item)) for item in _list(operation.get("parameters"))),
+        parameters=tuple(_parameter(item) for item in objects(operation.get("parameters"))),
         body=tuple(_body(operation, description)),
         answers=tuple(_answers(operation, description)),
         example=_curl(method, path, operation, description),
@@ -119,7 +119,7 @@ def _body(operation: JsonObject, description: JsonObject) -> Iterator[_Member]:
     content = object_of(object_of(operation.get("requestBody")).get("content"))
     schema = _resolved(object_of(object_of(content.get("application/json")).get("schema")), description)
     properties = object_of(schema.get("properties"))
-    needed = _list(schema.get("required"))
+    needed = as_list(schema.get("required"))
     for name, member in properties.items():
         shape = object_of(member)
         meaning = str(_resolved(shape, description).get("description") or "").partition("\n")[0]
@@ -130,13 +130,13 @@ def _body(operation: JsonObject, description: JsonObject) -> Iterator[_Member]:
 
 def _kind(schema: JsonObject) -> str:
     """Describe a schema in a few words."""
-    choices = [*_list(schema.get("anyOf")), *_list(schema.get("oneOf"))]
+    choices = [*as_list(schema.get("anyOf")), *as_list(schema.get("oneOf"))]
     if choices:
         return " or ".join(dict.fromkeys(_kind(object_of(choice)) for choice in choices))
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema:
-        return ", ".join(str(value) for value in _list(schema["enum"]))
+        return ", ".join(str(value) for value in as_list(schema["enum"]))
     kind = str(schema.get("format") or schema.get("type") or "anything")
     if "items" in schema:
         kind += f" of {_kind(object_of(schema['items']))}"
@@ -165,7 +165,7 @@ def _answers(operation: JsonObject, description: JsonObject) -> Iterator[_Answer
 
 def _curl(method: str, path: str, operation: JsonObject, description: JsonObject) -> str:
     """Return a shell command that calls the route."""
-    server = object_of(next(iter(_list(description.get("servers"))), None))
+    server = object_of(next(iter(as_list(description.get("servers"))), None))
     words = ["curl"]
     if method != "get":
         words += ["--request", method.upper()]
@@ -193,7 +193,3 @@ def _resolved(item: JsonObject, description: JsonObject) -> JsonObject:
     for step in reference.removeprefix("#/").split("/"):
         target = object_of(target.get(step))
     return target
-
-
-def _list(value: JsonValue) -> Sequence[JsonValue]:
-    return value if isinstance(value, list | tuple) else ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.jose import vc_jwt
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.json_members import as_list, object_of
+from lapel.domain.json_members import as_list, object_of, objects
 from lapel.errors import LapelError
 from lapel.web.links import web_link
 from lapel.web.pages import day_of
@@ -75,9 +75,9 @@ def related(item: JsonObject, names: Mapping[str, str]) -> dict[str, str | None]
 
 def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:
     """Convert a result (OB 3.0, Result class), with the names from the achievement's descriptions of results."""
-    descriptions = [object_of(each) for each in as_list(achievement.get("resultDescription"))]
+    descriptions = objects(achievement.get("resultDescription"))
     description = _with_id(descriptions, item.get("resultDescription"))
-    levels = [level for each in descriptions for level in as_list(each.get("rubricCriterionLevel"))]
+    levels = [level for each in descriptions for level in objects(each.get("rubricCriterionLevel"))]
     level = _with_id(levels, item.get("achievedLevel"))
     value = as_text(item.get("value")) or as_text(level.get("name")) or as_text(item.get("achievedLevel"))
     return {
@@ -89,7 +89,7 @@ def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:
 def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None]]:
     """Convert the endorsements in each of `holders`: a credential, its achievement, its issuer."""
     for holder in holders:
-        embedded = [object_of(item) for item in as_list(holder.get("endorsement"))]
+        embedded = objects(holder.get("endorsement"))
         for item in (*embedded, *map(_decode_jwt, as_list(holder.get("endorsementJwt")))):
             link, issuer = web_link(item.get("id")), item.get("issuer")
             name = as_text(object_of(issuer).get("name")) or as_text(issuer) or as_text(object_of(issuer).get("id"))
@@ -98,9 +98,8 @@ def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None
                 yield {"name": name, "link": link, "text": comment}
 
 
-def _with_id(items: Sequence[JsonValue], wanted: JsonValue) -> JsonObject:
-    objects = (object_of(item) for item in items)
-    return next((item for item in objects if wanted is not None and item.get("id") == wanted), {})
+def _with_id(items: Sequence[JsonObject], wanted: JsonValue) -> JsonObject:
+    return next((item for item in items if wanted is not None and item.get("id") == wanted), {})
 
 
 def _decode_jwt(token: JsonValue) -> JsonObject:

@@ -8,7 +8,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
-from lapel.domain.json_members import as_list, object_of
+from lapel.domain.json_members import as_list, object_of, objects
 from lapel.web import parts
 from lapel.web.links import web_link
 from lapel.web.pages import render
@@ -65,9 +65,9 @@ def render_achievement_page(
         facts=facts,
         criteria_text=as_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
-        alignments=[parts.alignment(object_of(item)) for item in as_list(document.get("alignment"))],
-        results=[_result(object_of(item)) for item in as_list(document.get("resultDescription"))],
-        related=[*filter(None, (parts.related(object_of(item), names) for item in as_list(document.get("related"))))],
+        alignments=[parts.alignment(item) for item in objects(document.get("alignment"))],
+        results=[_result(item) for item in objects(document.get("resultDescription"))],
+        related=[*filter(None, (parts.related(item, names) for item in objects(document.get("related"))))],
         endorsements=[*parts.endorsements([document])],
         tags=achievement.tags,
         language=as_text(document.get("inLanguage")),
@@ -110,7 +110,7 @@ def _texts(document: JsonObject, wanted: Sequence[tuple[str, str]]) -> Iterator[
 
 def _result(item: JsonObject) -> dict[str, str | None]:
     """Convert a description of a result: its name, and the values that it can have."""
-    levels = [as_text(object_of(level).get("name")) for level in as_list(item.get("rubricCriterionLevel"))]
+    levels = [as_text(level.get("name")) for level in objects(item.get("rubricCriterionLevel"))]
     values = [as_text(value) for value in as_list(item.get("allowedValue"))] or levels
     return {
         "name": as_text(item.get("name")) or "Result",
