@@ -51,7 +51,7 @@ from lapel.services.securing import Securing
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.vc_api.issuing import VcIssuing
-from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.status import VcStatuses
 from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
 from lapel.services.verifying.drafts import Drafts
@@ -247,8 +247,8 @@ class Parts:
         return VcIssuing(self.issuing_means, issue_keys=self.issue_keys, drafts=drafts)
 
     @cached_property
-    def vc_status(self) -> VcStatus:
-        return VcStatus(store=self.store, addresses=self.addresses, statuses=self.statuses, issue_keys=self.issue_keys)
+    def vc_statuses(self) -> VcStatuses:
+        return VcStatuses(store=self.store, addresses=self.addresses, statuses=self.statuses, issue_keys=self.issue_keys)
 
     @cached_property
     def api_keys(self) -> ApiKeys:
@@ -301,7 +301,7 @@ class Parts:
             verifying=self.verifying,
             vc_issuing=self.vc_issuing,
             vc_verification=VcVerification(verifying=self.verifying),
-            vc_status=self.vc_status,
+            vc_statuses=self.vc_statuses,
             pages=Site(addresses),
             readiness=self.readiness,
             metrics_exporter=MetricsExporter(store.metrics, peers=self.peers),

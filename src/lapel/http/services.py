@@ -39,7 +39,7 @@ from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.vc_api.issuing import VcIssuing
-from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.status import VcStatuses
 from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Report, Verifying
 
@@ -210,7 +210,7 @@ class Services:
     verifying: Verifying
     vc_issuing: VcIssuing
     vc_verification: VcVerification
-    vc_status: VcStatus
+    vc_statuses: VcStatuses
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
     metrics_exporter: MetricsExporter

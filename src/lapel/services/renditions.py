@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,12 +16,11 @@ from lapel.credentials.cryptographic_key import to_pem
 from lapel.credentials.jose import vc_jwt
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, Withdrawn
-from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
-from lapel.domain.json_members import as_list, objects
+from lapel.domain.json_members import as_list, id_of, objects
 from lapel.domain.ports import Store
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
-from lapel.errors import Gone, InvalidInput, NotFound, TooLarge
+from lapel.errors import Gone, NotFound, TooLarge
 from lapel.openbadges import v2
 from lapel.services.images import Images, Picture
 
@@ -213,10 +211,5 @@ def _ids_of_endorsements(members: JsonObject, addresses: Addresses) -> list[UUID
     tokens = as_list(members.get("endorsementJwt"))
     contents = [*objects(members.get("endorsement"))]
     contents += [vc_jwt.decode(token).credential for token in tokens if isinstance(token, str)]
-    ids: list[UUID] = []
-    for content in contents:
-        address = content.get("id")
-        if isinstance(address, str) and (own := addresses.own_id(address, collection="/v3/credentials")) != address:
-            with contextlib.suppress(InvalidInput):
-                ids.append(parse_id(own))
-    return ids
+    named = [addresses.exact_id(id_of(content) or "", collection="/v3/credentials") for content in contents]
+    return [credential_id for credential_id in named if credential_id is not None]

@@ -114,7 +114,7 @@ async def vc_issue(request: Call) -> Answer:
 )
 async def vc_change_status(request: Call) -> Answer:
     only_queries(request)
-    credential = await request.services.vc_status.change(request.principal, await request.json_object())
+    credential = await request.services.vc_statuses.change(request.principal, await request.json_object())
     address = request.services.addresses.credential(credential.id)
     return json_answer({"credentialId": address, "status": credential.status.value})
 

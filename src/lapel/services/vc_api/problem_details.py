@@ -19,7 +19,7 @@ _MODEL: Final = "https://www.w3.org/TR/vc-data-model#"
 _SECURITY: Final = "https://w3id.org/security#"
 _STATUS: Final = "https://www.w3.org/ns/credentials/status-list#"
 
-MALFORMED: Final = f"{_MODEL}MALFORMED_VALUE_ERROR"
+_MALFORMED: Final = f"{_MODEL}MALFORMED_VALUE_ERROR"
 _CRYPTOGRAPHY: Final = f"{_MODEL}CRYPTOGRAPHIC_SECURITY_ERROR"
 
 _OF_ERROR: Final[Mapping[str, str]] = {
@@ -35,10 +35,10 @@ _OF_PROBLEM: Final[Mapping[Problem, str]] = {
     Problem.STATUS_OUTSIDE_LIST: f"{_MODEL}RANGE_ERROR",
 }
 _OF_CHECK: Final[Mapping[CheckCode, str]] = {
-    CheckCode.STRUCTURE: MALFORMED,
-    CheckCode.CONTEXTS: MALFORMED,
-    CheckCode.JSON_LD: MALFORMED,
-    CheckCode.SCHEMA: MALFORMED,
+    CheckCode.STRUCTURE: _MALFORMED,
+    CheckCode.CONTEXTS: _MALFORMED,
+    CheckCode.JSON_LD: _MALFORMED,
+    CheckCode.SCHEMA: _MALFORMED,
     CheckCode.PROOF: _CRYPTOGRAPHY,
     CheckCode.CLAIMS: _CRYPTOGRAPHY,
     CheckCode.KEY: _CRYPTOGRAPHY,
@@ -58,7 +58,7 @@ def details_of_check(check: Check) -> JsonObject:
     if check.code is CheckCode.STATUS and check.problem is Problem.UNREACHABLE:
         type_ = f"{_STATUS}STATUS_RETRIEVAL_ERROR"
     if check.problem is Problem.STATUS_LIST_INVALID and check.outcome is Outcome.FAIL:
-        type_ = MALFORMED  # and not out of date, which is unknown
+        type_ = _MALFORMED  # and not out of date, which is unknown
     return {
         "type": type_,
         "title": _title(type_),
@@ -82,7 +82,7 @@ def details_of_error(error: FieldError) -> JsonObject:
 
 def type_of_error(code: str) -> str:
     """Return the standards' type for a code of `FieldError`."""
-    return _OF_ERROR.get(code, MALFORMED)
+    return _OF_ERROR.get(code, _MALFORMED)
 
 
 def _title(type_: str) -> str:

@@ -20,7 +20,7 @@ from lapel.services.issue_keys import IssueKeys
 from lapel.services.status import Statuses
 from lapel.services.vc_api.credential_ids import digest_of
 
-__all__ = ["VcStatus"]
+__all__ = ["VcStatuses"]
 
 _MEMBERS: Final = frozenset({"credentialId", "credentialStatus", "status"})
 _STATUSES: Final = {
@@ -29,7 +29,7 @@ _STATUSES: Final = {
 }
 
 
-class VcStatus:
+class VcStatuses:
     """Changes the status of credentials for clients of the VC API."""
 
     def __init__(self, *, store: Store, addresses: Addresses, statuses: Statuses, issue_keys: IssueKeys) -> None:

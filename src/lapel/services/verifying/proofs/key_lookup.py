@@ -91,6 +91,11 @@ def key_problem(
     return Check(code=CheckCode.KEY, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
 
 
+def _published(method_id: str | None) -> Check:
+    sentence = "The key is published by its owner."
+    return Check(code=CheckCode.KEY, outcome=Outcome.PASS, sentence=sentence, detail=method_id)
+
+
 async def find_key(method_id: str, *, signed_at: datetime, documents: Documents, purpose: str = ASSERTION) -> FoundKey:
     """Return the key that `method_id` names, with the check whether it was valid for `purpose` at `signed_at`."""
     controller = method_id.partition("#")[0]
@@ -101,10 +106,7 @@ async def find_key(method_id: str, *, signed_at: datetime, documents: Documents,
         _check_period(method, key, signed_at)
     except _NoKey as error:
         return FoundKey(check=error.check, key=error.key, controller=controller)
-    passed = Check(
-        code=CheckCode.KEY, outcome=Outcome.PASS, sentence="The key is published by its owner.", detail=method_id
-    )
-    return FoundKey(check=passed, key=key, controller=controller)
+    return FoundKey(check=_published(method_id), key=key, controller=controller)
 
 
 async def controller_document(controller: str, documents: Documents) -> JsonObject | Check:
@@ -205,9 +207,7 @@ def listed_key(
             raise _NoKey(key_problem(Problem.KEY_NOT_AUTHORISED, _NOT_AUTHORISED[ASSERTION], detail=id_of(methods[0])))
     except _NoKey as error:
         return FoundKey(check=error.check, key=key, controller=controller)
-    sentence = "The key is published by its owner."
-    passed = Check(code=CheckCode.KEY, outcome=Outcome.PASS, sentence=sentence, detail=id_of(methods[0]))
-    return FoundKey(check=passed, key=key, controller=controller)
+    return FoundKey(check=_published(id_of(methods[0])), key=key, controller=controller)
 
 
 def _is_entry_of(method: JsonObject, key_der: bytes, address: str | None) -> bool:
