@@ -248,7 +248,9 @@ class Parts:
 
     @cached_property
     def vc_statuses(self) -> VcStatuses:
-        return VcStatuses(store=self.store, addresses=self.addresses, statuses=self.statuses, issue_keys=self.issue_keys)
+        return VcStatuses(
+            store=self.store, addresses=self.addresses, statuses=self.statuses, issue_keys=self.issue_keys
+        )
 
     @cached_property
     def api_keys(self) -> ApiKeys:

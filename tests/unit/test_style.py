@@ -117,6 +117,18 @@ def test_every_module_says_what_it_exports() -> None:
     expect_none(complaints((file for file in SOURCES if not file.path.startswith(revisions)), missing_exports))
 
 
+def test_a_module_exports_what_others_import() -> None:
+    modules = {file.module for file in SOURCES}
+    expect_none(
+        f"{file.path}:{line}: {module} does not export {name}"
+        for file in SOURCES
+        for line, imported in file.imports()
+        for module, _, name in [imported.rpartition(".")]
+        if module in modules - {"lapel"} and imported not in modules
+        if name not in importlib.import_module(module).__all__
+    )
+
+
 def any_in_public(file: SourceFile) -> Complaints:
     yield from _any_in_public(file.tree.body)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-__all__ = ["Inevitable", "interruptible", "shielded"]
+__all__ = ["Inevitable", "Value", "interruptible", "shielded"]
 
 Result = TypeVar("Result", bound=BaseException | None)
 Value = TypeVar("Value")

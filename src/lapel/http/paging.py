@@ -30,6 +30,7 @@ __all__ = [
     "decode_cursor",
     "encode_cursor",
     "id_parameter",
+    "issuer_parameter",
     "list_response",
     "page_request",
     "text_parameter",

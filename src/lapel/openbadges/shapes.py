@@ -30,6 +30,7 @@ __all__ = [
     "Result",
     "ResultDescription",
     "RubricCriterionLevel",
+    "Shape",
     "TermsOfUse",
     "TypeName",
     "Uri",

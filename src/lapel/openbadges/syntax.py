@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from lapel.domain.safe_numbers import LARGEST, SMALLEST, is_half_way
 
 __all__ = [
+    "MAX_ADDRESS_LENGTH",
     "did_problem",
     "email_problem",
     "iri_problem",

@@ -40,6 +40,8 @@ from lapel.openbadges.shapes import (
 __all__ = [
     "AchievementChanges",
     "ArbitraryObject",
+    "Awarded",
+    "ErasedIdentity",
     "IdentityInput",
     "IssuerChanges",
     "NewAchievement",
@@ -55,6 +57,7 @@ __all__ = [
     "OrganisationChanges",
     "RecipientInput",
     "Replacement",
+    "Request",
     "Signed",
     "VerificationByAddress",
 ]

@@ -16,7 +16,7 @@ from lapel.credentials.date_time import parse_iso_8601, parse_timestamp
 from lapel.domain.clock import format_timestamp
 from lapel.web.markdown import Narratives
 
-__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "render", "with_days"]
+__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "render", "with_code", "with_days"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from lapel.credentials.jsonld.tables import read_table
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 
-__all__ = ["ContextFolderError", "Contexts"]
+__all__ = ["ContextFolderError", "Contexts", "unknown_context"]
 
 MAX_CONTEXT_BYTES: Final = 1_000_000
 MAX_CONTEXT_FILES: Final = 1_000

@@ -17,6 +17,7 @@ __all__ = [
     "COPY_MARK",
     "Mark",
     "UnfinishedCopy",
+    "read_mark",
     "refuse_unfinished",
     "repositories",
     "unfinished_copy",

@@ -11,7 +11,7 @@ from msgspec import Struct, msgpack
 from lapel.database.statement import Row
 from lapel.errors import LapelError
 
-__all__ = ["CopyDiffers", "Digest", "TableDigest"]
+__all__ = ["CopyDiffers", "Digest", "TableDigest", "compare"]
 
 _BYTES: Final = 32
 _WITHIN: Final = 1 << 8 * _BYTES
