@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from lapel.client.operation import Listing, Operation
-from lapel.client.requests import ListRequest, Page, Request, as_json, change_headers, json_body, path_to
+from lapel.client.requests import ListRequest, Page, Request, as_json, change_headers, get, json_body, path_to
 from lapel.domain.audit import Action
 from lapel.services.answers import ApiKeyItem, AuditItem, CreatedApiKeyItem, CreatedOrganisation, OrganisationItem
 from lapel.services.requests import NewApiKey, NewOrganisation, OrganisationChanges
@@ -26,17 +26,17 @@ class AccessOperations:
     def list_organisations(self, *, limit: int | None = None) -> ListRequest[OrganisationItem]:
         """List every organisation, newest first."""
         read, query = as_json(Page[OrganisationItem]), {"limit": limit}
-        return ListRequest(Request("GET", "/v3/organisations", read, query=query, repeatable=True))
+        return ListRequest(get("/v3/organisations", read, query=query))
 
     @Operation
     def current_organisation(self) -> Request[OrganisationItem]:
         """Get the organisation that you act for."""
-        return Request("GET", "/v3/organisations/current", as_json(OrganisationItem), repeatable=True)
+        return get("/v3/organisations/current", as_json(OrganisationItem))
 
     @Operation
     def get_organisation(self, organisation: str) -> Request[OrganisationItem]:
         """Get an organisation: your own, or, as an operator, any."""
-        return Request("GET", path_to("/v3/organisations/{}", organisation), as_json(OrganisationItem), repeatable=True)
+        return get(path_to("/v3/organisations/{}", organisation), as_json(OrganisationItem))
 
     @Operation
     def change_organisation(self, organisation: str, changes: OrganisationChanges) -> Request[OrganisationItem]:
@@ -54,12 +54,12 @@ class AccessOperations:
     def list_api_keys(self, *, limit: int | None = None) -> ListRequest[ApiKeyItem]:
         """List the organisation's API keys, newest first, including revoked ones."""
         read, query = as_json(Page[ApiKeyItem]), {"limit": limit}
-        return ListRequest(Request("GET", "/v3/api-keys", read, query=query, repeatable=True))
+        return ListRequest(get("/v3/api-keys", read, query=query))
 
     @Operation
     def get_api_key(self, key: str) -> Request[ApiKeyItem]:
         """Get an API key, without its secret."""
-        return Request("GET", path_to("/v3/api-keys/{}", key), as_json(ApiKeyItem), repeatable=True)
+        return get(path_to("/v3/api-keys/{}", key), as_json(ApiKeyItem))
 
     @Operation
     def revoke_api_key(self, key: str) -> Request[ApiKeyItem]:
@@ -91,4 +91,4 @@ class AccessOperations:
             "until": None if until is None else until.isoformat(),
             "limit": limit,
         }
-        return ListRequest(Request("GET", "/v3/audit-log", as_json(Page[AuditItem]), query=query, repeatable=True))
+        return ListRequest(get("/v3/audit-log", as_json(Page[AuditItem]), query=query))

@@ -13,10 +13,11 @@ from lapel.client.requests import (
     as_nothing,
     as_picture,
     change_headers,
-    idempotency_headers,
+    get,
     if_match_headers,
     json_body,
     path_to,
+    post_once,
 )
 from lapel.services.answers import AchievementItem
 from lapel.services.documents import AchievementDocument
@@ -33,9 +34,7 @@ class AchievementOperations:
         self, achievement: NewAchievement, *, idempotency_key: str | None = None
     ) -> Request[Document[AchievementDocument]]:
         """Define an achievement."""
-        headers, body = idempotency_headers(key=idempotency_key), json_body(achievement)
-        read = as_document(AchievementDocument)
-        return Request("POST", "/v3/achievements", read, headers=headers, content=body, repeatable=True)
+        return post_once("/v3/achievements", achievement, as_document(AchievementDocument), key=idempotency_key)
 
     @Listing
     def list_achievements(
@@ -43,9 +42,7 @@ class AchievementOperations:
     ) -> ListRequest[AchievementItem]:
         """List the organisation's achievements, newest first; with `name`, those whose name begins with it."""
         query = {"issuer": issuer, "name": name, "limit": limit}
-        return ListRequest(
-            Request("GET", "/v3/achievements", as_json(Page[AchievementItem]), query=query, repeatable=True)
-        )
+        return ListRequest(get("/v3/achievements", as_json(Page[AchievementItem]), query=query))
 
     @Operation
     def get_achievement(
@@ -53,7 +50,7 @@ class AchievementOperations:
     ) -> Request[Document[AchievementDocument]]:
         """Get the public achievement; the newest version by default."""
         path, query = path_to("/v3/achievements/{}", achievement), {"version": version}
-        return Request("GET", path, as_document(AchievementDocument), query=query, repeatable=True)
+        return get(path, as_document(AchievementDocument), query=query)
 
     @Operation
     def change_achievement(
@@ -74,7 +71,7 @@ class AchievementOperations:
     def get_achievement_image(self, achievement: str, *, version: int | None = None) -> Request[Picture]:
         """Get the achievement's image, without a credential in it; that of the newest version by default."""
         path, query = path_to("/v3/achievements/{}/image", achievement), {"version": version}
-        return Request("GET", path, as_picture, query=query, repeatable=True)
+        return get(path, as_picture, query=query)
 
     @Operation
     def put_achievement_image(
@@ -88,4 +85,4 @@ class AchievementOperations:
     @Operation
     def get_image(self, image: str) -> Request[Picture]:
         """Get an uploaded image; its content never changes."""
-        return Request("GET", path_to("/v3/images/{}", image), as_picture, repeatable=True)
+        return get(path_to("/v3/images/{}", image), as_picture)

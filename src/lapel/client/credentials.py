@@ -19,9 +19,10 @@ from lapel.client.requests import (
     as_nothing,
     as_picture,
     change_headers,
-    idempotency_headers,
+    get,
     json_body,
     path_to,
+    post_once,
 )
 from lapel.domain.credential import CredentialStatus
 from lapel.services.answers import (
@@ -81,9 +82,7 @@ class CredentialOperations:
         self, credential: NewCredential, *, idempotency_key: str | None = None
     ) -> Request[Document[CredentialDocument]]:
         """Award an achievement: issue one signed credential."""
-        headers, body = idempotency_headers(key=idempotency_key), json_body(credential)
-        read = as_document(CredentialDocument)
-        return Request("POST", "/v3/credentials", read, headers=headers, content=body, repeatable=True)
+        return post_once("/v3/credentials", credential, as_document(CredentialDocument), key=idempotency_key)
 
     @Listing
     def list_credentials(
@@ -121,57 +120,50 @@ class CredentialOperations:
             "limit": limit,
             **{name: time.isoformat() for name, time in times.items() if time is not None},
         }
-        return ListRequest(
-            Request("GET", "/v3/credentials", as_json(Page[CredentialItem]), query=query, repeatable=True)
-        )
+        return ListRequest(get("/v3/credentials", as_json(Page[CredentialItem]), query=query))
 
     @Operation
     def get_credential(self, credential: str) -> Request[Document[CredentialDocument]]:
         """Get the credential exactly as it was signed: JSON, or a JWT."""
         path = path_to("/v3/credentials/{}", credential)
-        return Request("GET", path, as_document(CredentialDocument), headers=_SIGNED, repeatable=True)
+        return get(path, as_document(CredentialDocument), headers=_SIGNED)
 
     @Operation
     def get_credential_image(self, credential: str) -> Request[Picture]:
         """Get the badge image with the credential baked in."""
-        return Request("GET", path_to("/v3/credentials/{}/image", credential), as_picture, repeatable=True)
+        return get(path_to("/v3/credentials/{}/image", credential), as_picture)
 
     @Operation
     def change_credential_status(
         self, credential: str, status: NewStatus, *, idempotency_key: str | None = None
     ) -> Request[CredentialItem]:
         """Revoke, suspend or reinstate a credential."""
-        path, headers = path_to("/v3/credentials/{}/status", credential), idempotency_headers(key=idempotency_key)
-        return Request(
-            "POST", path, as_json(CredentialItem), headers=headers, content=json_body(status), repeatable=True
-        )
+        path = path_to("/v3/credentials/{}/status", credential)
+        return post_once(path, status, as_json(CredentialItem), key=idempotency_key)
 
     @Operation
     def replace_credential(
         self, credential: str, replacement: Replacement, *, idempotency_key: str | None = None
     ) -> Request[Document[CredentialDocument]]:
         """Correct a credential: issue another in its place and revoke it, both or neither."""
-        path, headers = path_to("/v3/credentials/{}/replace", credential), idempotency_headers(key=idempotency_key)
-        read, body = as_document(CredentialDocument), json_body(replacement)
-        return Request("POST", path, read, headers=headers, content=body, repeatable=True)
+        path, read = path_to("/v3/credentials/{}/replace", credential), as_document(CredentialDocument)
+        return post_once(path, replacement, read, key=idempotency_key)
 
     @Operation
     def issue_batch(
         self, credentials: Sequence[NewCredential], *, atomic: bool = True, idempotency_key: str | None = None
     ) -> Request[list[Document[CredentialDocument] | ProblemDocument]]:
         """Issue up to 1,000 credentials at once: all or none, or, if not `atomic`, each on its own."""
-        headers, body = idempotency_headers(key=idempotency_key), json_body(credentials)
-        query, path = {"atomic": str(atomic).lower()}, "/v3/credentials/batch"
-        return Request("POST", path, _issued, query=query, headers=headers, content=body, repeatable=True)
+        query = {"atomic": str(atomic).lower()}
+        return post_once("/v3/credentials/batch", credentials, _issued, key=idempotency_key, query=query)
 
     @Operation
     def change_statuses(
         self, statuses: NewStatuses, *, atomic: bool = True, idempotency_key: str | None = None
     ) -> Request[list[CredentialItem | ProblemDocument]]:
         """Revoke, suspend or reinstate up to 1,000 credentials: all or none, or, if not `atomic`, each on its own."""
-        headers, body = idempotency_headers(key=idempotency_key), json_body(statuses)
-        query, path = {"atomic": str(atomic).lower()}, "/v3/credentials/status"
-        return Request("POST", path, _changed, query=query, headers=headers, content=body, repeatable=True)
+        query = {"atomic": str(atomic).lower()}
+        return post_once("/v3/credentials/status", statuses, _changed, key=idempotency_key, query=query)
 
     @Operation
     def erase_credential(self, credential: str) -> Request[None]:
@@ -192,19 +184,15 @@ class CredentialOperations:
         self, endorsement: NewEndorsement, *, idempotency_key: str | None = None
     ) -> Request[Document[CredentialDocument]]:
         """Endorse an achievement, a profile or a credential."""
-        headers, body = idempotency_headers(key=idempotency_key), json_body(endorsement)
-        read = as_document(CredentialDocument)
-        return Request("POST", "/v3/endorsements", read, headers=headers, content=body, repeatable=True)
+        return post_once("/v3/endorsements", endorsement, as_document(CredentialDocument), key=idempotency_key)
 
     @Operation
     def get_status_list(self, status_list: str) -> Request[Document[CredentialDocument]]:
         """Get a signed BitstringStatusListCredential, which says which credentials are revoked or suspended."""
-        return Request(
-            "GET", path_to("/v3/status-lists/{}", status_list), as_document(CredentialDocument), repeatable=True
-        )
+        return get(path_to("/v3/status-lists/{}", status_list), as_document(CredentialDocument))
 
     @Operation
     def get_revocations_among(self, status_list: str) -> Request[Document[CredentialDocument]]:
         """Get the list that says which entries of a suspension list are revoked for good."""
         path = path_to("/v3/status-lists/{}/revocations", status_list)
-        return Request("GET", path, as_document(CredentialDocument), repeatable=True)
+        return get(path, as_document(CredentialDocument))

@@ -12,10 +12,11 @@ from lapel.client.requests import (
     as_json,
     as_nothing,
     change_headers,
-    idempotency_headers,
+    get,
     if_match_headers,
     json_body,
     path_to,
+    post_once,
 )
 from lapel.services.answers import AchievementItem, IssuerItem, SigningKeyItem, SigningKeyList
 from lapel.services.documents import DidDocument, JsonWebKey, JsonWebKeySet, ProfileDocument
@@ -32,21 +33,18 @@ class IssuerOperations:
         self, issuer: NewIssuer, *, idempotency_key: str | None = None
     ) -> Request[Document[ProfileDocument]]:
         """Create an issuer, with its first key."""
-        headers, body = idempotency_headers(key=idempotency_key), json_body(issuer)
-        return Request(
-            "POST", "/v3/issuers", as_document(ProfileDocument), headers=headers, content=body, repeatable=True
-        )
+        return post_once("/v3/issuers", issuer, as_document(ProfileDocument), key=idempotency_key)
 
     @Listing
     def list_issuers(self, *, name: str | None = None, limit: int | None = None) -> ListRequest[IssuerItem]:
         """List the organisation's issuers, newest first; with `name`, those whose name begins with it."""
         query = {"name": name, "limit": limit}
-        return ListRequest(Request("GET", "/v3/issuers", as_json(Page[IssuerItem]), query=query, repeatable=True))
+        return ListRequest(get("/v3/issuers", as_json(Page[IssuerItem]), query=query))
 
     @Operation
     def get_issuer(self, issuer: str) -> Request[Document[ProfileDocument]]:
         """Get the public issuer: its Profile and controller document."""
-        return Request("GET", path_to("/v3/issuers/{}", issuer), as_document(ProfileDocument), repeatable=True)
+        return get(path_to("/v3/issuers/{}", issuer), as_document(ProfileDocument))
 
     @Operation
     def change_issuer(
@@ -65,50 +63,47 @@ class IssuerOperations:
     def list_issuer_achievements(self, issuer: str, *, limit: int | None = None) -> ListRequest[AchievementItem]:
         """List an issuer's achievements, newest first."""
         path, query = path_to("/v3/issuers/{}/achievements", issuer), {"limit": limit}
-        return ListRequest(Request("GET", path, as_json(Page[AchievementItem]), query=query, repeatable=True))
+        return ListRequest(get(path, as_json(Page[AchievementItem]), query=query))
 
     @Operation
     def issuer_did(self, issuer: str) -> Request[Document[DidDocument]]:
         """Get the issuer's DID document."""
-        return Request("GET", path_to("/v3/issuers/{}/did.json", issuer), as_document(DidDocument), repeatable=True)
+        return get(path_to("/v3/issuers/{}/did.json", issuer), as_document(DidDocument))
 
     @Operation
     def issuer_key(self, issuer: str, key: str) -> Request[Document[JsonWebKey]]:
         """Get one public key."""
-        return Request("GET", path_to("/v3/issuers/{}/keys/{}", issuer, key), as_document(JsonWebKey), repeatable=True)
+        return get(path_to("/v3/issuers/{}/keys/{}", issuer, key), as_document(JsonWebKey))
 
     @Operation
     def list_keys(self, issuer: str) -> Request[list[SigningKeyItem]]:
         """List every signing key that the issuer has ever had, oldest first."""
         read = as_json(SigningKeyList)
         path = path_to("/v3/issuers/{}/keys", issuer)
-        return Request("GET", path, lambda response: read(response).items, repeatable=True)
+        return get(path, lambda response: read(response).items)
 
     @Operation
     def rotate_key(
         self, issuer: str, key: NewSigningKey | None = None, *, idempotency_key: str | None = None
     ) -> Request[SigningKeyItem]:
         """Replace the signing key by a new one; the old one only verifies from now on."""
-        path, headers = path_to("/v3/issuers/{}/keys", issuer), idempotency_headers(key=idempotency_key)
-        body = json_body(key or NewSigningKey())
-        return Request("POST", path, as_json(SigningKeyItem), headers=headers, content=body, repeatable=True)
+        path, body = path_to("/v3/issuers/{}/keys", issuer), key or NewSigningKey()
+        return post_once(path, body, as_json(SigningKeyItem), key=idempotency_key)
 
     @Operation
     def change_key_state(
         self, issuer: str, key: str, state: NewKeyState, *, idempotency_key: str | None = None
     ) -> Request[SigningKeyItem]:
         """Retire a key, or mark it as compromised."""
-        path, headers = path_to("/v3/issuers/{}/keys/{}/status", issuer, key), idempotency_headers(key=idempotency_key)
-        return Request(
-            "POST", path, as_json(SigningKeyItem), headers=headers, content=json_body(state), repeatable=True
-        )
+        path = path_to("/v3/issuers/{}/keys/{}/status", issuer, key)
+        return post_once(path, state, as_json(SigningKeyItem), key=idempotency_key)
 
     @Operation
     def default_did(self) -> Request[Document[DidDocument]]:
         """Get the default issuer's DID document."""
-        return Request("GET", "/.well-known/did.json", as_document(DidDocument), repeatable=True)
+        return get("/.well-known/did.json", as_document(DidDocument))
 
     @Operation
     def default_jwks(self) -> Request[JsonWebKeySet]:
         """Get the public keys of the default organisation's issuers."""
-        return Request("GET", "/.well-known/jwks.json", as_json(JsonWebKeySet), repeatable=True)
+        return get("/.well-known/jwks.json", as_json(JsonWebKeySet))

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from lapel.client.documents import Document, Picture
 from lapel.client.operation import Operation
-from lapel.client.requests import Request, as_document, as_picture, idempotency_headers, json_body, path_to
+from lapel.client.requests import Request, as_document, as_picture, get, path_to, post_once
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
 from lapel.services.documents import LinkedDocument
 
@@ -14,12 +14,11 @@ __all__ = ["OpenBadges2Operations"]
 
 
 def _get(template: str, *names: str) -> Request[Document[LinkedDocument]]:
-    return Request("GET", path_to(template, *names), as_document(LinkedDocument), repeatable=True)
+    return get(path_to(template, *names), as_document(LinkedDocument))
 
 
 def _create(path: str, body: Struct, key: str | None) -> Request[Document[LinkedDocument]]:
-    headers, content = idempotency_headers(key=key), json_body(body)
-    return Request("POST", path, as_document(LinkedDocument), headers=headers, content=content, repeatable=True)
+    return post_once(path, body, as_document(LinkedDocument), key=key)
 
 
 class OpenBadges2Operations:
@@ -69,7 +68,7 @@ class OpenBadges2Operations:
     @Operation
     def v2_badge_class_image(self, achievement: str) -> Request[Picture]:
         """Get the badge class's image."""
-        return Request("GET", path_to("/v2/badge-classes/{}/image", achievement), as_picture, repeatable=True)
+        return get(path_to("/v2/badge-classes/{}/image", achievement), as_picture)
 
     @Operation
     def v2_assertion(self, credential: str) -> Request[Document[LinkedDocument]]:
@@ -79,4 +78,4 @@ class OpenBadges2Operations:
     @Operation
     def v2_assertion_image(self, credential: str) -> Request[Picture]:
         """Get the badge image with the assertion baked in. Raises Gone as `v2_assertion` does."""
-        return Request("GET", path_to("/v2/assertions/{}/image", credential), as_picture, repeatable=True)
+        return get(path_to("/v2/assertions/{}/image", credential), as_picture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -24,16 +25,18 @@ __all__ = [
     "as_picture",
     "as_text",
     "change_headers",
-    "idempotency_headers",
+    "get",
     "if_match_headers",
     "json_body",
     "path_to",
+    "post_once",
 ]
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 _JSON: Final = "application/json"
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,34 @@ class ListRequest(Generic[Item]):
         return replace(self.first, query=dict(httpx.URL(page.next).params))
 
 
+def get(
+    path: str,
+    read: Callable[[httpx.Response], Result],
+    *,
+    query: Mapping[str, str | int | None] = _NONE,
+    headers: Mapping[str, str] = _NONE,
+) -> Request[Result]:
+    """Return a GET request, which may be sent again."""
+    return Request("GET", path, read, query=query, headers=headers, repeatable=True)
+
+
+def post_once(
+    path: str,
+    body: object,
+    read: Callable[[httpx.Response], Result],
+    *,
+    key: str | None,
+    query: Mapping[str, str | int | None] = _NONE,
+) -> Request[Result]:
+    """Return a POST request with a JSON body that is carried out once, however often it is sent.
+
+    Args:
+        key: its Idempotency-Key; a new one if None.
+    """
+    headers = {"content-type": _JSON, "idempotency-key": key or str(uuid4())}
+    return Request("POST", path, read, query=query, headers=headers, content=json_body(body), repeatable=True)
+
+
 def path_to(template: str, *names: str) -> str:
     """Return the path with ids filled in; each name is an id, or a record's address, which ends with its id."""
     parts = (quote(_id_of(name), safe=":") for name in names)
@@ -98,11 +129,6 @@ def _id_of(name: str) -> str:
 def json_body(body: object) -> bytes:
     """Encode the body as JSON, without members that are not set."""
     return msgspec.json.encode(body)
-
-
-def idempotency_headers(*, key: str | None) -> dict[str, str]:
-    """Return the headers of a JSON request with an Idempotency-Key: the caller's, or a new one."""
-    return {"content-type": _JSON, "idempotency-key": key or str(uuid4())}
 
 
 def change_headers(if_match: str | None) -> dict[str, str]:

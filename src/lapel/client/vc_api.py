@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lapel.client.documents import Document
 from lapel.client.operation import Operation
-from lapel.client.requests import Request, as_document, as_json, idempotency_headers, json_body
+from lapel.client.requests import Request, as_document, as_json, json_body, post_once
 from lapel.services.documents import CredentialDocument
 from lapel.services.vc_api.shapes import (
     CredentialToIssue,
@@ -29,9 +29,8 @@ class VcApiOperations:
         self, credential: CredentialToIssue, *, idempotency_key: str | None = None
     ) -> Request[Document[CredentialDocument]]:
         """Issue any verifiable credential."""
-        headers, path = idempotency_headers(key=idempotency_key), "/vc-api/credentials/issue"
-        read = as_document(CredentialDocument)
-        return Request("POST", path, read, headers=headers, content=json_body(credential), repeatable=True)
+        path, read = "/vc-api/credentials/issue", as_document(CredentialDocument)
+        return post_once(path, credential, read, key=idempotency_key)
 
     @Operation
     def vc_change_status(self, status: StatusToSet) -> Request[VcStatus]:
