@@ -10,22 +10,17 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from lapel.credentials.multikey import InvalidMultikey, PublicKey
-from lapel.credentials.multikey import decode as decode_multikey
-from lapel.credentials.multikey import encode as encode_multikey
+from lapel.credentials import multikey
+from lapel.credentials.multikey import PublicKey
 from lapel.domain.json import JsonValue
 from lapel.errors import InvalidInput
 
 __all__ = [
     "DidKey",
     "InvalidDid",
-    "InvalidMultikey",
-    "PublicKey",
-    "decode_multikey",
     "did_key",
     "did_web",
     "did_web_document_url",
-    "encode_multikey",
     "parse_did_key",
 ]
 
@@ -91,7 +86,7 @@ def did_key(key: PublicKey) -> DidKey:
     Raises:
         InvalidMultikey: the key has no Multikey form.
     """
-    return DidKey(f"did:key:{encode_multikey(key)}", key)
+    return DidKey(f"did:key:{multikey.encode(key)}", key)
 
 
 def parse_did_key(text: str) -> DidKey:
@@ -108,7 +103,7 @@ def parse_did_key(text: str) -> DidKey:
         raise InvalidDid("a did:key begins with did:key:z")
     if hash_ and fragment != identifier:
         raise InvalidDid("the fragment of a did:key names the same key as the identifier")
-    return DidKey(did, decode_multikey(identifier))
+    return DidKey(did, multikey.decode(identifier))
 
 
 # --- did:web ---

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Final
 
-from lapel.credentials.baking import media_type
+from lapel.credentials.baking import image_type
 from lapel.domain.verification import Kind, Outcome, Problem
 from lapel.services.verifying import Report
 from lapel.services.verifying.recipient import HASHED_EMAILS
@@ -85,4 +85,4 @@ def _picture(content: bytes | None) -> str | None:
     """Return the image as a data URL, which is all that the page may load; in an ``img`` an SVG runs no scripts."""
     if content is None or len(content) > _MAX_IMAGE_BYTES:
         return None
-    return f"data:{media_type(content)};base64,{b64encode(content).decode()}"
+    return f"data:{image_type(content)};base64,{b64encode(content).decode()}"

@@ -10,19 +10,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapel.credentials import multibase
+from lapel.credentials import multibase, multikey
 from lapel.credentials.did import (
     DidKey,
     InvalidDid,
-    InvalidMultikey,
-    PublicKey,
-    decode_multikey,
     did_key,
     did_web,
     did_web_document_url,
-    encode_multikey,
     parse_did_key,
 )
+from lapel.credentials.multikey import InvalidMultikey, PublicKey
 from lapel.errors import LapelError
 
 ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32))).public_key()
@@ -77,7 +74,7 @@ def test_the_document_of_a_did_key_offers_its_key() -> None:
         "did:key:f00",
         f"did:key:{multibase.base64url(bytes(34))}",
         f"{did_key(ED25519).did}#",
-        f"{did_key(ED25519).did}#{encode_multikey(KEYS[1][1])}",
+        f"{did_key(ED25519).did}#{multikey.encode(KEYS[1][1])}",
         "did:key:z6Mk0",
     ],
 )
@@ -104,28 +101,28 @@ def test_another_text_is_no_did_key(text: str) -> None:
 )
 def test_what_is_not_exactly_a_key_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidMultikey):
-        decode_multikey(multibase.base58btc(data))
+        multikey.decode(multibase.base58btc(data))
 
 
 def test_a_key_in_another_base_than_base58btc_is_refused() -> None:
     """Data Integrity EdDSA 1.0, 2.1.1: any other encoding must not be allowed."""
     with pytest.raises(InvalidMultikey):
-        decode_multikey(multibase.base64url(b"\xed\x01" + ED25519.public_bytes_raw()))
+        multikey.decode(multibase.base64url(b"\xed\x01" + ED25519.public_bytes_raw()))
 
 
 @given(st.sampled_from([b"\xed\x01", b"\x80\x24", b"\x81\x24", b"\x85\x24", b""]), st.binary(max_size=60))
 def test_any_bytes_are_a_key_or_refused(code: bytes, raw: bytes) -> None:
     text = multibase.base58btc(code + raw)
     try:
-        key = decode_multikey(text)
+        key = multikey.decode(text)
     except InvalidMultikey:
         return
-    assert encode_multikey(key) == text
+    assert multikey.encode(key) == text
 
 
 def test_a_curve_without_a_multikey_form_is_refused() -> None:
     with pytest.raises(InvalidMultikey, match="secp521r1"):
-        encode_multikey(ec.derive_private_key(7, ec.SECP521R1()).public_key())
+        multikey.encode(ec.derive_private_key(7, ec.SECP521R1()).public_key())
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,13 @@ __all__ = [
     "NothingBaked",
     "Unbaked",
     "bake",
-    "media_type",
+    "image_type",
     "strip",
     "unbake",
 ]
 
 
-def media_type(image: bytes) -> str | None:
+def image_type(image: bytes) -> str | None:
     """Return ``image/png``, ``image/svg+xml`` or None, by the first bytes alone."""
     if image.startswith(png.SIGNATURE):
         return png.MEDIA_TYPE
@@ -78,7 +78,7 @@ def strip(image: bytes) -> bytes:
 
 
 def _require_media_type(image: bytes) -> str:
-    kind = media_type(image)
+    kind = image_type(image)
     if kind is None:
         raise InvalidImage("This is neither a PNG nor an SVG image.", hint="Badges are baked into PNG or SVG.")
     return kind

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from lapel.credentials.baking import media_type as image_type
-from lapel.credentials.baking import unbake
+from lapel.credentials.baking import image_type, unbake
 from lapel.credentials.baking.carrier import MAX_IMAGE_BYTES
 from lapel.credentials.jose import vc_jwt
 from lapel.credentials.strict_json import UnreadableJson, read_object

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from lapel.credentials.baking import media_type as image_type
+from lapel.credentials.baking import image_type
 from lapel.credentials.jose.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.clock import Clock

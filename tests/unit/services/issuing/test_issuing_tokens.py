@@ -10,9 +10,9 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from openbadgeslib.ob3 import OB3Verifier
 
+from lapel.credentials import multikey
 from lapel.credentials.jose import base64url
 from lapel.credentials.keys import load_public
-from lapel.credentials.multikey import decode as decode_multikey
 from lapel.domain.credential import Credential
 from lapel.errors import InvalidInput
 from tests.unit.services.server import Server
@@ -78,7 +78,7 @@ async def test_a_did_key_signs_tokens_with_the_key_that_it_is(server: Server) ->
     credential = await issued(server, identity="did:key", jwtAlgorithm="EdDSA")
     header = part(credential, 0)
     assert header["alg"] == "EdDSA"
-    decode_multikey(header["kid"].partition("#")[2])
+    multikey.decode(header["kid"].partition("#")[2])
     with pytest.raises(InvalidInput) as caught:
         await server.issue(achievement=str(credential.achievement_id), format="vc-jwt", jwtAlgorithm="ES256", **AWARD)
     assert [error.pointer for error in caught.value.errors] == ["/jwtAlgorithm"]
