@@ -10,7 +10,7 @@ from lapel.credentials.strict_json import MAX_BYTES, read_object
 from lapel.domain.fetching import Fetched, Fetcher, FetchFailed, FetchRefused
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.large_badges import large_document, waiting_for_others
-from lapel.services.verifying.offloading import LARGE_TEXT, in_thread
+from lapel.services.verifying.offloading import offload_if_long
 
 __all__ = [
     "ACCEPT_CREDENTIAL",
@@ -33,9 +33,7 @@ ACCEPT_CREDENTIAL: Final = f"application/vc, application/vc+jwt, application/jwt
 
 async def read_document(body: bytes) -> JsonObject:
     """Read a JSON object by `read_object`, in the thread if it is large."""
-    if len(body) < LARGE_TEXT:
-        return read_object(body)
-    return await in_thread(read_object, body)
+    return await offload_if_long(body, read_object)
 
 
 class OwnDocuments(Protocol):

@@ -15,10 +15,11 @@ from typing import Final, ParamSpec, TypeVar
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.json_members import as_list
 
-__all__ = ["LARGE_TEXT", "LARGE_VALUES", "in_thread", "is_large", "offload_if_large"]
+__all__ = ["LARGE_TEXT", "LARGE_VALUES", "in_thread", "is_large", "offload_if_large", "offload_if_long"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_Text = TypeVar("_Text", str, bytes)
 
 LARGE_TEXT: Final = 64 * 1024
 """Texts of this many characters or bytes are read in the thread: a hostile text of that size may take a second."""
@@ -38,6 +39,11 @@ async def offload_if_large(document: JsonObject, work: Callable[_P, _R], /, *arg
     if not is_large(document):
         return work(*args, **kwargs)
     return await in_thread(work, *args, **kwargs)
+
+
+async def offload_if_long(text: _Text, work: Callable[[_Text], _R]) -> _R:
+    """Run a function on a text: in the thread if it has LARGE_TEXT characters or bytes, else at once."""
+    return work(text) if len(text) < LARGE_TEXT else await in_thread(work, text)
 
 
 def is_large(document: JsonObject) -> bool:

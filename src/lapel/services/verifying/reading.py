@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from lapel.credentials.baking import image_type, unbake
@@ -12,7 +13,7 @@ from lapel.credentials.jose import vc_jwt
 from lapel.credentials.strict_json import UnreadableJson, read_object
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, TooLarge
-from lapel.services.verifying.offloading import LARGE_TEXT, in_thread
+from lapel.services.verifying.offloading import LARGE_TEXT, in_thread, offload_if_long
 
 __all__ = [
     "Address",
@@ -103,9 +104,7 @@ async def read_text(text: str) -> Input:
     Raises:
         UnreadableInput, UnreadableJson, TooLarge: see `read_input`.
     """
-    if len(text) < LARGE_TEXT:
-        return _read_text(text)
-    return await in_thread(_read_text, text)
+    return await offload_if_long(text, _read_text)
 
 
 async def decoded(token: Token) -> vc_jwt.VcJwt:
@@ -114,16 +113,12 @@ async def decoded(token: Token) -> vc_jwt.VcJwt:
     Raises:
         InvalidJwt, UnsupportedJwt, TooLarge: see `vc_jwt.decode`.
     """
-    if len(token.value) < LARGE_TEXT:
-        return vc_jwt.decode(token.value)
-    return await in_thread(vc_jwt.decode, token.value)
+    return await offload_if_long(token.value, vc_jwt.decode)
 
 
 async def decoded_presentation(token: Token) -> vc_jwt.VcJwt:
     """Decode a token that contains a presentation."""
-    if len(token.value) < LARGE_TEXT:
-        return vc_jwt.decode(token.value, presentation=True)
-    return await in_thread(vc_jwt.decode, token.value, presentation=True)
+    return await offload_if_long(token.value, partial(vc_jwt.decode, presentation=True))
 
 
 def _text_in(data: bytes | str, media_type: str | None) -> str:

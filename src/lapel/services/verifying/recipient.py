@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lapel.domain.json import JsonObject
-from lapel.domain.json_members import as_list, objects, text_of
+from lapel.domain.json_members import objects, text_of
 from lapel.openbadges.syntax import normalised_phone, phone_problem
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
@@ -150,7 +150,7 @@ def _matches(subject: JsonObject, expected: str) -> bool:
             hashed=identifier.get("hashed") is not False,
             salt=text_of(identifier.get("salt")) or "",
         )
-        for identifier in objects(as_list(subject.get("identifier")))
+        for identifier in objects(subject.get("identifier"))
     )
 
 
