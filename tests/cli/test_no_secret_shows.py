@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import httpx
 import pytest
 
 from tests.cli.conftest import Command
+from tests.support.connections import administer
 from tests.support.forking import forked_lapel
 from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import answers, free_port, log_of, serving, without_settings
@@ -37,14 +37,7 @@ def with_password(dsn: str) -> str:
 
 
 def rename(dsn: str, old: str, new: str) -> None:
-    async def run() -> None:
-        connection = await asyncpg.connect(dsn)
-        try:
-            await connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
-        finally:
-            await connection.close()
-
-    asyncio.run(run())
+    asyncio.run(administer(dsn, f"ALTER TABLE {old} RENAME TO {new}"))
 
 
 def rename_in_file(file: Path, old: str, new: str) -> None:

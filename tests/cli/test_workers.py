@@ -10,11 +10,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import asyncpg
 import httpx
 import pytest
 
 from tests.faults.site import Site
+from tests.support.connections import administer
 from tests.support.load import Load
 from tests.support.server_process import children_of, free_port, log_of, runs, serving
 from tests.support.waiting import eventually
@@ -32,9 +32,7 @@ async def eventual(what: Callable[[], bool]) -> None:
 
 async def migrated_further(dsn: str) -> None:
     """As after an upgrade elsewhere."""
-    connection = await asyncpg.connect(dsn)
-    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    await connection.close()
+    await administer(dsn, "UPDATE alembic_version SET version_num = '9999'")
 
 
 def issued_in_all(site: Site) -> float:

@@ -20,6 +20,7 @@ from lapel.database.postgresql.session import DIALECT
 from lapel.database.repositories import credentials as statements
 from lapel.maintenance.checking import check
 from tests.docs.test_operating import block
+from tests.support.connections import connection_to
 from tests.support.postgres_server import PostgresServer
 from tests.support.rules import KINDS, broken_rules
 from tests.support.source_tree import REPOSITORY
@@ -45,15 +46,14 @@ def template(layout: str, postgres: PostgresServer, postgres_template: str) -> I
             before = scene.credential(1)
             async with database.transaction() as tx:
                 await tx.credentials.create(before)
-            connection = await asyncpg.connect(dsn)
-            await connection.execute(block(layout, PAGE))
-            assert await database.read().credentials.get(before.id) == before
-            await connection.execute("DELETE FROM credentials")
-            await connection.execute(
-                "DELETE FROM status_lists; DELETE FROM achievement_versions; DELETE FROM achievements"
-            )
-            await connection.execute("DELETE FROM issuers")
-            await connection.close()
+            async with connection_to(dsn) as connection:
+                await connection.execute(block(layout, PAGE))
+                assert await database.read().credentials.get(before.id) == before
+                await connection.execute("DELETE FROM credentials")
+                await connection.execute(
+                    "DELETE FROM status_lists; DELETE FROM achievement_versions; DELETE FROM achievements"
+                )
+                await connection.execute("DELETE FROM issuers")
 
     asyncio.run(lay_out())
     yield dsn
@@ -121,13 +121,12 @@ async def test_a_credential_is_looked_for_where_it_can_be(
     layout: str, databases: Callable[[], AbstractContextManager[DatabaseSettings]]
 ) -> None:
     with databases() as settings:
-        connection = await asyncpg.connect(settings.url)
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
-        by_id = await parts_looked_in(connection, statements.SqlCredentialRepository._FIND.compiled(DIALECT).sql)
-        of_organisation = await parts_looked_in(
-            connection, "SELECT id FROM credentials WHERE organisation_id = $1::UUID"
-        )
-        await connection.close()
+        async with connection_to(settings.url) as connection:
+            await connection.execute("SET plan_cache_mode = force_generic_plan")
+            by_id = await parts_looked_in(connection, statements.SqlCredentialRepository._FIND.compiled(DIALECT).sql)
+            of_organisation = await parts_looked_in(
+                connection, "SELECT id FROM credentials WHERE organisation_id = $1::UUID"
+            )
     assert (by_id, of_organisation == 1) == {BY_ORGANISATION: (4, True), BY_TIME: (1, False)}[layout]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from lapel.database.interface import DatabaseSettings
 from tests.docs.test_operating import block
+from tests.support.connections import connection_to
 from tests.support.databases import opened
 from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres_server import PostgresServer
@@ -32,10 +33,9 @@ def pooled(
     """The settings of a server behind a pooler in that mode, with the database's own as the page says."""
 
     async def set_up() -> None:
-        connection = await asyncpg.connect(migrated_postgres_dsn)
-        name = await connection.fetchval("SELECT current_database()")
-        await connection.execute(block("pgbouncer-database", PAGE).replace("DATABASE lapel ", f"DATABASE {name} "))
-        await connection.close()
+        async with connection_to(migrated_postgres_dsn) as connection:
+            name = await connection.fetchval("SELECT current_database()")
+            await connection.execute(block("pgbouncer-database", PAGE).replace("DATABASE lapel ", f"DATABASE {name} "))
 
     asyncio.run(set_up())
     with pgbouncer(postgres.dsn("postgres"), pool_mode=request.param) as running:

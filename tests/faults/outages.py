@@ -13,6 +13,7 @@ import asyncpg
 from lapel.database.postgresql.config_manager import APPLICATION_NAME
 from tests.faults.site import Site
 from tests.support.broken_network import BrokenNetwork
+from tests.support.connections import connection_to
 from tests.support.load import Load
 from tests.support.postgres_server import PostgresServer
 from tests.support.readiness import Readiness
@@ -100,16 +101,13 @@ class Outage:
         return len(await self._administer("pg_terminate_backend(pid)"))
 
     async def _administer(self, what: str) -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(self.postgres.dsn("postgres"))
         name = urlsplit(self.site.environment["DATABASE_URL"]).path.lstrip("/")
-        try:
+        async with connection_to(self.postgres.dsn("postgres")) as connection:
             return await connection.fetch(
                 f"SELECT {what} FROM pg_stat_activity WHERE datname = $1 AND application_name = $2",
                 name,
                 APPLICATION_NAME,
             )
-        finally:
-            await connection.close()
 
 
 async def happens(what: Callable[[], object], *, within: float) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from msgspec.structs import replace
 
@@ -24,6 +23,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.issuer import Issuer
 from lapel.errors import PreconditionFailed
 from tests.faults.other_process import OtherProcess, other_process
+from tests.support.connections import connection_to
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -149,14 +149,11 @@ async def test_so_it_is_after_reconnecting(both: Two) -> None:
 
 async def listeners(server: PostgresServer, dsn: str, *, kill: bool = False) -> int:
     """How many connections to that database listen; they are killed if told."""
-    connection = await asyncpg.connect(dsn)
-    try:
+    async with connection_to(dsn) as connection:
         what = "pg_terminate_backend(pid)" if kill else "pid"
         query = f"SELECT {what} FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         # The last thing that a listening connection runs is the look at the table, or LISTEN.
         return len(await connection.fetch(f"{query} AND (query LIKE '%pg_snapshot_xmin%' OR query LIKE 'LISTEN%')"))
-    finally:
-        await connection.close()
 
 
 async def test_losing_the_listener_empties_the_cache_and_it_comes_back(

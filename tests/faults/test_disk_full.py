@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from tests.faults.conftest import Tell
 from tests.faults.outages import check_answers, happens, writes_go_on
 from tests.faults.site import Site
 from tests.faults.small_disk import FileSizeLimit, SmallDisk, SmallFileSystem, may_mount
+from tests.support.connections import administer
 from tests.support.load import Load, Request, asked
 from tests.support.postgres_install import make_folder, unprivileged_account
 from tests.support.postgres_server import PostgresServer
@@ -100,8 +100,8 @@ async def test_a_full_tablespace_is_named_and_read_from_and_written_to_again(
     postgres_on_small_disk: tuple[PostgresServer, SmallFileSystem], tmp_path: Path, cycles: int, tell: Tell
 ) -> None:
     postgres, disk = postgres_on_small_disk
-    await administer(postgres, f"CREATE TABLESPACE small LOCATION '{disk.folder}'")
-    await administer(postgres, "CREATE DATABASE lapel TEMPLATE template0 TABLESPACE small")
+    await administer(postgres.dsn("postgres"), f"CREATE TABLESPACE small LOCATION '{disk.folder}'")
+    await administer(postgres.dsn("postgres"), "CREATE DATABASE lapel TEMPLATE template0 TABLESPACE small")
     site = Site(tmp_path, dsn=postgres.dsn("lapel"))
     load = Load(site.port, await site.achievement())
     with site.server() as server:
@@ -112,14 +112,6 @@ async def test_a_full_tablespace_is_named_and_read_from_and_written_to_again(
     codes = Counter(answer.code for answer in load.refused)
     tell(f"{cycles} times; {found}; {dict(codes)}")
     assert set(codes) == {"database_full"}
-
-
-async def administer(postgres: PostgresServer, statement: str) -> None:
-    connection = await asyncpg.connect(postgres.dsn("postgres"))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def filled_and_emptied(site: Site, load: Load, disk: SmallDisk, process: int, cycles: int) -> None:

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 from msgspec.structs import replace
 
@@ -23,6 +22,7 @@ from lapel.database.postgresql.session import PostgresqlTransactionSession
 from lapel.database.transaction import DatabaseTransaction
 from lapel.domain.issuer import Issuer
 from tests.support.broken_network import BrokenNetwork
+from tests.support.connections import administer
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
@@ -43,15 +43,6 @@ async def becomes(database: Database, ok: bool, *, within: float) -> None:
     async with asyncio.timeout(within):
         while (await database.health()).ok is not ok:
             await asyncio.sleep(0.02)
-
-
-async def administer(server: PostgresServer, *statements: str) -> None:
-    connection = await asyncpg.connect(server.dsn("postgres"))
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def test_a_crash_ends_transactions_turns_health_red_and_is_survived(
@@ -152,9 +143,8 @@ async def test_a_connection_lost_before_the_commit_leaves_nothing(away: tuple[Po
     with pytest.raises(ConnectionLost):
         async with database.transaction() as tx:
             await tx.issuers.create(samples.issuer())
-            await administer(
-                server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
-            )
+            kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+            await administer(server.dsn("postgres"), kill)
             # Until the driver has heard of it: a COMMIT that was sent before would leave the outcome unknown.
             await asyncio.wait_for(_heard(tx), timeout=60)
     assert await database.read().issuers.default() is None

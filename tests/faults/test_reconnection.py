@@ -15,7 +15,6 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
 from lapel.database.conformance import samples
@@ -25,6 +24,7 @@ from lapel.database.health import ConnectionState
 from lapel.database.interface import Database, DatabaseSettings
 from tests.faults.test_sqlite import write_lock_held
 from tests.support.broken_network import BrokenNetwork
+from tests.support.connections import connection_to
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -153,20 +153,14 @@ async def test_of_several_servers_the_one_that_takes_writes_is_found_and_found_a
 
 async def read_only(server: PostgresServer, on: bool) -> None:
     """Let a server take writes, or none."""
-    connection = await asyncpg.connect(server.dsn("postgres"))
-    try:
+    async with connection_to(server.dsn("postgres")) as connection:
         await connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}")
         await connection.execute("SELECT pg_reload_conf()")
-    finally:
-        await connection.close()
     async with asyncio.timeout(60):
         while True:
-            connection = await asyncpg.connect(server.dsn("postgres"))
-            try:
+            async with connection_to(server.dsn("postgres")) as connection:
                 if await connection.fetchval("SHOW default_transaction_read_only") == ("on" if on else "off"):
                     return
-            finally:
-                await connection.close()
 
 
 async def test_a_folder_that_goes_away_and_comes_back_is_the_same_database(tmp_path: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import asyncpg
-
 from lapel.database.conformance.opening import opened
 from lapel.database.interface import DatabaseSettings
+from tests.support.connections import connection_to
 
 __all__ = ["DATABASES", "opened", "roll_back_prepared", "settings_for"]
 
@@ -26,7 +25,6 @@ def settings_for(kind: str, *, folder: Path, dsn: str | None) -> tuple[str, Data
 
 async def roll_back_prepared(dsn: str) -> None:
     """Whatever stands prepared there, so that the database can be dropped."""
-    connection = await asyncpg.connect(dsn)
-    for (name,) in await connection.fetch("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
-        await connection.execute("ROLLBACK PREPARED '{}'".format(name.replace("'", "''")))
-    await connection.close()
+    async with connection_to(dsn) as connection:
+        for (name,) in await connection.fetch("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
+            await connection.execute("ROLLBACK PREPARED '{}'".format(name.replace("'", "''")))

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import asyncpg
 import pytest
 
 from lapel.database.conformance import samples
@@ -19,6 +18,7 @@ from lapel.database.postgresql.two_phase import PostgresqlParticipant
 from lapel.database.two_phase.distributed import distributed
 from lapel.domain.issuer import Issuer
 from lapel.maintenance.recovering import prepared_in
+from tests.support.connections import administer, connection_to
 
 __all__ = [
     "LOG",
@@ -58,11 +58,7 @@ async def opened_pair(*dsns: str, **settings: Any) -> AsyncIterator[list[Databas
 
 async def ask(dsn: str, statement: str) -> list[Any]:
     """The first column of what a database answers, on a connection of its own."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        return [row[0] for row in await connection.fetch(statement)]
-    finally:
-        await connection.close()
+    return [row[0] for row in await administer(dsn, statement)]
 
 
 async def award(databases: Iterable[Database], issuers: Sequence[Issuer] = ()) -> None:
@@ -105,11 +101,10 @@ async def identity_of(database: Database) -> str:
 
 async def prepare(dsn: str, *names: str) -> None:
     """Leave transactions prepared under these names."""
-    connection = await asyncpg.connect(dsn)
-    for name in names:
-        await connection.execute("BEGIN")
-        await connection.execute("PREPARE TRANSACTION '{}'".format(name.replace("'", "''")))
-    await connection.close()
+    async with connection_to(dsn) as connection:
+        for name in names:
+            await connection.execute("BEGIN")
+            await connection.execute("PREPARE TRANSACTION '{}'".format(name.replace("'", "''")))
 
 
 class Halt:

@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from tests.support.connections import connection_to
 from tests.support.postgres_server import REPOSITORY, PostgresServer
 from tests.support.waiting import eventually
 
@@ -27,15 +26,6 @@ with PostgresServer.temporary() as server:
 """
 
 
-@asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -45,17 +35,17 @@ def is_running(pid: int) -> bool:
 
 
 async def test_a_fresh_database_is_empty_and_writable(postgres_dsn: str) -> None:
-    async with connected(postgres_dsn) as connection:
+    async with connection_to(postgres_dsn) as connection:
         assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
         await connection.execute("CREATE TABLE badge (id int)")
 
 
 async def test_two_databases_do_not_see_each_other(postgres: PostgresServer, postgres_dsn: str) -> None:
     other = postgres.create_database()
-    async with connected(postgres_dsn) as connection:
+    async with connection_to(postgres_dsn) as connection:
         await connection.execute("CREATE TABLE badge (id int)")
 
-    async with connected(other) as connection:
+    async with connection_to(other) as connection:
         assert await connection.fetchval("SELECT to_regclass('badge')") is None
     postgres.drop_database(other)
 
@@ -63,19 +53,19 @@ async def test_two_databases_do_not_see_each_other(postgres: PostgresServer, pos
 async def test_a_database_made_from_a_template_holds_what_the_template_holds(
     postgres: PostgresServer, postgres_dsn: str
 ) -> None:
-    async with connected(postgres_dsn) as connection:
+    async with connection_to(postgres_dsn) as connection:
         await connection.execute("CREATE TABLE badge AS SELECT 7 AS id")
 
     copy = postgres.create_database(template=postgres_dsn)
 
-    async with connected(copy) as connection:
+    async with connection_to(copy) as connection:
         assert await connection.fetchval("SELECT id FROM badge") == 7
     postgres.drop_database(copy)
 
 
 async def test_dropping_a_database_ends_its_sessions(postgres: PostgresServer) -> None:
     dsn = postgres.create_database()
-    async with connected(dsn) as connection:
+    async with connection_to(dsn) as connection:
         postgres.drop_database(dsn)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
             await connection.fetchval("SELECT 1")
@@ -86,7 +76,7 @@ async def test_dropping_a_database_ends_its_sessions(postgres: PostgresServer) -
 
 
 async def test_commits_are_durable_and_two_phase_commit_is_on(stoppable_postgres: PostgresServer) -> None:
-    async with connected(stoppable_postgres.dsn("postgres")) as connection:
+    async with connection_to(stoppable_postgres.dsn("postgres")) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             assert await connection.fetchval("SELECT current_setting($1)", setting) == "on"
         assert int(await connection.fetchval("SHOW max_prepared_transactions")) > 0
@@ -96,7 +86,7 @@ async def test_commits_are_durable_and_two_phase_commit_is_on(stoppable_postgres
 @pytest.mark.parametrize("mode", ["immediate", "fast"])
 async def test_what_was_committed_outlives_a_stop(stoppable_postgres: PostgresServer, mode: str) -> None:
     dsn = stoppable_postgres.create_database()
-    async with connected(dsn) as connection:
+    async with connection_to(dsn) as connection:
         await connection.execute("CREATE TABLE badge AS SELECT 7 AS id")
         first, logged = stoppable_postgres.pid, len(stoppable_postgres.log())
 
@@ -111,7 +101,7 @@ async def test_what_was_committed_outlives_a_stop(stoppable_postgres: PostgresSe
     stoppable_postgres.start()
 
     assert stoppable_postgres.pid != first
-    async with connected(dsn) as connection:
+    async with connection_to(dsn) as connection:
         assert await connection.fetchval("SELECT id FROM badge") == 7
     crashed = "automatic recovery in progress" in stoppable_postgres.log()[logged:]
     assert crashed == (mode == "immediate")
@@ -133,7 +123,7 @@ async def test_a_server_that_was_killed_starts_again_though_a_session_was_busy(
 ) -> None:
     killed = stoppable_postgres.pid
     assert killed is not None
-    async with connected(stoppable_postgres.dsn("postgres")) as connection:
+    async with connection_to(stoppable_postgres.dsn("postgres")) as connection:
         busy = asyncio.create_task(connection.execute("SELECT count(*) FROM generate_series(1, 2000000)"))
         await asyncio.sleep(0)
         os.kill(killed, signal.SIGKILL)
@@ -159,7 +149,7 @@ async def test_a_suspended_server_that_is_started_goes_on(stoppable_postgres: Po
 
     stoppable_postgres.start()
 
-    async with connected(stoppable_postgres.dsn("postgres")) as connection:
+    async with connection_to(stoppable_postgres.dsn("postgres")) as connection:
         assert await connection.fetchval("SELECT 1") == 1
 
 
@@ -229,7 +219,7 @@ async def test_a_given_server_is_used_and_not_managed(
     with PostgresServer.for_tests() as given:
         assert not given.is_private
         dsn = given.create_database()
-        async with connected(dsn) as connection:
+        async with connection_to(dsn) as connection:
             assert await connection.fetchval("SELECT current_database()") in dsn
         given.drop_database(dsn)
         with pytest.raises(RuntimeError, match="TEST_DATABASE_URL"):

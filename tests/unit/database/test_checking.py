@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from lapel.database.postgresql.module import PostgresqlDatabase
 from lapel.database.schema.catalogue import Finding
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.maintenance.checking import check
+from tests.support.connections import connection_to
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -157,15 +158,6 @@ class TestSqlite:
         assert codes & {"damaged_file", "database_corrupt"}
 
 
-@asynccontextmanager
-async def superuser(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 class TestPostgresql:
     @pytest.fixture
     async def database(self, postgres_dsn: str) -> AsyncIterator[Database]:
@@ -183,7 +175,7 @@ class TestPostgresql:
     async def test_rows_that_were_changed_past_the_constraints(
         self, database: Database, postgres_dsn: str, statement: str, said: str
     ) -> None:
-        async with superuser(postgres_dsn) as connection:
+        async with connection_to(postgres_dsn) as connection:
             await connection.execute("SET session_replication_role = replica")
             await connection.execute(statement)
 
@@ -192,7 +184,7 @@ class TestPostgresql:
         assert any(said in detail for detail in details)
 
     async def test_rows_older_than_their_constraint(self, database: Database, postgres_dsn: str) -> None:
-        async with superuser(postgres_dsn) as connection:
+        async with connection_to(postgres_dsn) as connection:
             check = "ADD CONSTRAINT ck_credentials_status CHECK (status IN ('active', 'suspended', 'revoked'))"
             await connection.execute("ALTER TABLE credentials DROP CONSTRAINT ck_credentials_status")
             await connection.execute("UPDATE credentials SET status = 'gone'")
@@ -207,7 +199,7 @@ class TestPostgresql:
     async def test_rows_that_share_what_is_unique_and_the_index_that_could_not_be_made(
         self, database: Database, postgres_dsn: str
     ) -> None:
-        async with superuser(postgres_dsn) as connection:
+        async with connection_to(postgres_dsn) as connection:
             await connection.execute("DROP INDEX uq_signing_keys_active")
             for number in range(2):
                 await connection.execute(
@@ -228,7 +220,7 @@ class TestPostgresql:
         assert "share their issuer_id, algorithm" in by_code["broken_rows"].detail
 
     async def test_constraints_that_are_turned_off(self, database: Database, postgres_dsn: str) -> None:
-        async with superuser(postgres_dsn) as connection:
+        async with connection_to(postgres_dsn) as connection:
             await connection.execute("ALTER TABLE credentials DISABLE TRIGGER ALL")
 
         findings = await found(database)
@@ -237,7 +229,7 @@ class TestPostgresql:
         assert all("ENABLE TRIGGER ALL" in finding.hint for finding in findings)
 
     async def test_a_column_that_must_be_filled_and_is_not_ours(self, database: Database, postgres_dsn: str) -> None:
-        async with superuser(postgres_dsn) as connection:
+        async with connection_to(postgres_dsn) as connection:
             await connection.execute("ALTER TABLE server_facts ADD COLUMN mine text NOT NULL")
             await connection.execute("ALTER TABLE images ADD COLUMN mine text NOT NULL DEFAULT ''")
 
@@ -247,7 +239,7 @@ class TestPostgresql:
         assert codes["column mine of images"] == "not_ours"
 
     async def test_the_tables_of_an_extension_are_nobodys_business(self, database: Database, postgres_dsn: str) -> None:
-        async with superuser(postgres_dsn) as connection:
+        async with connection_to(postgres_dsn) as connection:
             await connection.execute("CREATE TABLE of_extension (a int)")
             await connection.execute("CREATE EXTENSION amcheck")
             await connection.execute("ALTER EXTENSION amcheck ADD TABLE of_extension")
@@ -255,7 +247,7 @@ class TestPostgresql:
         assert await found(database) == []
 
     async def test_a_user_who_is_no_superuser_may_check(self, database: Database, postgres_dsn: str) -> None:
-        async with superuser(postgres_dsn) as connection:
+        async with connection_to(postgres_dsn) as connection:
             await connection.execute("CREATE EXTENSION amcheck")
             await connection.execute("DROP ROLE IF EXISTS lapel_checker")
             await connection.execute("CREATE ROLE lapel_checker LOGIN")
@@ -272,14 +264,14 @@ class TestPostgresql:
             finally:
                 await checking.disconnect()
         finally:
-            async with superuser(postgres_dsn) as connection:
+            async with connection_to(postgres_dsn) as connection:
                 await connection.execute("DROP OWNED BY lapel_checker; DROP ROLE lapel_checker")
 
     async def test_an_index_whose_pages_are_damaged(self, stoppable_postgres: PostgresServer) -> None:
         dsn = stoppable_postgres.create_database()
         async with opened("postgresql", DatabaseSettings(url=dsn)) as database:
             await with_a_credential(database)
-        async with superuser(dsn) as connection:
+        async with connection_to(dsn) as connection:
             await connection.execute("CREATE EXTENSION amcheck")
             index = "current_setting('data_directory') || '/' || pg_relation_filepath('ix_credentials_issuer_id_id')"
             file = Path(await connection.fetchval(f"SELECT {index}"))

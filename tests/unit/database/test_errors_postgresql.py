@@ -41,6 +41,7 @@ from lapel.database.postgresql.module import PostgresqlDatabase
 from lapel.database.setting_tiers import SettingRefused
 from lapel.database.statement import Statement
 from lapel.database.transaction import DatabaseTransaction
+from tests.support.connections import administer, connection_to
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
@@ -51,16 +52,6 @@ async def database(postgres_dsn: str) -> AsyncIterator[PostgresqlDatabase]:
     async with opened("postgresql", DatabaseSettings(url=postgres_dsn, connect_seconds=0.5)) as database:
         assert isinstance(database, PostgresqlDatabase)
         yield database
-
-
-async def administer(dsn: str, *statements: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        for statement in statements:
-            found = await connection.fetch(statement)
-    finally:
-        await connection.close()
-    return found
 
 
 def statement(sql: str) -> Statement:
@@ -113,12 +104,11 @@ async def test_a_role_that_may_open_no_more_connections_is_told_that_it_is_busy(
     role = f"role_{secrets.token_hex(4)}"
     await administer(postgres_dsn, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1")
     url = as_role(postgres_dsn, role)
-    holder = await asyncpg.connect(url)
     try:
-        with pytest.raises(DatabaseBusy):
-            await PostgresqlDatabase(DatabaseSettings(url=url, connect_seconds=0.3)).connect()
+        async with connection_to(url):
+            with pytest.raises(DatabaseBusy):
+                await PostgresqlDatabase(DatabaseSettings(url=url, connect_seconds=0.3)).connect()
     finally:
-        await holder.close()
         await administer(postgres_dsn, f"DROP ROLE {role}")
 
 

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from lapel.database.conformance.opening import connected
 from lapel.database.errors import AlreadyExists
 from lapel.database.migrations.runner import plan, status
+from tests.support.connections import connection_to
 from tests.support.databases import settings_for
 from tests.support.forking import forked_lapel
 from tests.support.server_process import LAPEL
@@ -111,8 +111,7 @@ async def test_one_that_is_killed_half_way_in_postgresql_leaves_nothing_and_can_
     environment = {**os.environ, "DATABASE_URL": postgres_dsn}
     waiting = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {GATE} AND NOT granted"
     migrating = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    connection = await asyncpg.connect(postgres_dsn)
-    try:
+    async with connection_to(postgres_dsn) as connection:
         await connection.execute(STOP_HALF_WAY)
         await connection.execute(f"SELECT pg_advisory_lock({GATE})")
         with started(LAPEL, "db", "migrate", **environment) as process:
@@ -129,8 +128,6 @@ async def test_one_that_is_killed_half_way_in_postgresql_leaves_nothing_and_can_
         assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
 
         await connection.execute("DROP EVENT TRIGGER stop; DROP FUNCTION stop")
-    finally:
-        await connection.close()
     assert "it was empty" in await asyncio.to_thread(ended, forked_lapel(), "db", "migrate", **environment)
     assert "The database is sound" in await asyncio.to_thread(ended, forked_lapel(), "db", "check", **environment)
 

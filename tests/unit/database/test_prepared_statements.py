@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from lapel.database.interface import DatabaseSettings
 from lapel.database.statement import Statement
 from lapel.database.transaction import DatabaseTransaction
+from tests.support.connections import administer
 from tests.support.databases import opened
-from tests.unit.database.test_errors_postgresql import administer
 
 
 async def test_a_table_that_changes_under_a_prepared_statement_is_asked_anew(postgres_dsn: str) -> None:

@@ -28,6 +28,7 @@ from lapel.database.schema.catalogue import declared
 from lapel.database.sqlite import session as sqlite
 from lapel.database.tables import metadata
 from lapel.database.types import String
+from tests.support.connections import connection_to
 from tests.support.databases import opened
 from tests.support.sent_sql import statements
 from tests.support.source_tree import source_files
@@ -76,16 +77,13 @@ async def test_in_sqlite_the_migrations_lead_to_the_declared_schema(tmp_path: Pa
 async def test_in_postgresql_the_migrations_lead_to_the_declared_schema(postgres_dsn: str) -> None:
     async with opened("postgresql", DatabaseSettings(url=postgres_dsn)):
         pass
-    connection = await asyncpg.connect(postgres_dsn)
-    try:
+    async with connection_to(postgres_dsn) as connection:
         await connection.execute("DROP TABLE alembic_version")
         migrated = set(map(tuple, await connection.fetch(CATALOGUE)))
         await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         for statement in declared(postgresql.DIALECT):
             await connection.execute(statement)
         assert set(map(tuple, await connection.fetch(CATALOGUE))) == migrated
-    finally:
-        await connection.close()
 
 
 @pytest.mark.parametrize("dialect", [sqlite.DIALECT, postgresql.DIALECT], ids=["sqlite", "postgresql"])
@@ -209,15 +207,12 @@ async def planner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     await database.connect()
     await database.migrate()
     await database.disconnect()
-    connection = await asyncpg.connect(dsn)
-    try:
+    async with connection_to(dsn) as connection:
         # An empty table is scanned and sorted because that is cheap: only what cannot be done otherwise shall be left.
         await connection.execute("SET plan_cache_mode = force_generic_plan")
         for way in ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin"):
             await connection.execute(f"SET enable_{way} = off")
         yield connection
-    finally:
-        await connection.close()
 
 
 async def test_in_postgresql_an_index_serves_each(postgres_dsn: str) -> None:

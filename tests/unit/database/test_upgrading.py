@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from lapel.database.conformance.opening import connected
@@ -23,6 +22,7 @@ from lapel.database.sqlite import session as sqlite
 from lapel.domain.access import Role, Scope, scopes_of
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.maintenance.checking import check
+from tests.support.connections import connection_to
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -68,12 +68,9 @@ class Old:
                 for statement in statements:
                     connection.execute(statement)
             return
-        connected = await asyncpg.connect(self.settings.url)
-        try:
+        async with connection_to(self.settings.url) as postgres:
             for statement in statements:
-                await connected.execute(statement)
-        finally:
-            await connected.close()
+                await postgres.execute(statement)
 
     @asynccontextmanager
     async def upgraded(self) -> AsyncIterator[Database]:
@@ -220,9 +217,8 @@ async def test_where_others_read_meanwhile_what_is_done_stays_done(old: Old) -> 
 async def test_no_index_is_built_while_credentials_cannot_be_read(postgres_dsn: str) -> None:
     old = Old("postgresql", DatabaseSettings(url=postgres_dsn))
     await old.run(*old.plan(planned(to="0005")), *rows(moment="now()", content=old.content("0102")))
-    connection = await asyncpg.connect(postgres_dsn)
     built = 0
-    try:
+    async with connection_to(postgres_dsn) as connection:
         for before, revision in pairwise(REVISIONS[4:]):
             async with connection.transaction():
                 for statement in old.plan(planned(after=before, to=revision)):
@@ -234,6 +230,4 @@ async def test_no_index_is_built_while_credentials_cannot_be_read(postgres_dsn: 
                             " WHERE pid = pg_backend_pid() AND mode = 'AccessExclusiveLock' AND relkind = 'r'"
                         )
                         assert held == []
-    finally:
-        await connection.close()
     assert built == 3

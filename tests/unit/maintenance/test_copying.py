@@ -10,7 +10,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import asyncpg
 import pytest
 from msgspec.structs import replace
 
@@ -29,6 +28,7 @@ from lapel.maintenance.copying.mark import COPY_MARK
 from lapel.maintenance.copying.parity import Digest
 from lapel.maintenance.copying.plain_form import PlainSession
 from lapel.maintenance.copying.tables import LEFT_OUT, batches, copied_tables, count_rows
+from tests.support.connections import administer
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -337,9 +337,7 @@ async def test_a_moment_that_the_databases_own_clock_wrote_is_cut_to_what_lapel_
     file, server = file_at(tmp_path / "one"), server_at(postgres_dsn)
     async with opened(*server) as database:
         await samples.set_scene(database)
-    connection = await asyncpg.connect(postgres_dsn)
-    await connection.execute("UPDATE issuers SET created_at = '2026-01-01 00:00:00.001999+00'")
-    await connection.close()
+    await administer(postgres_dsn, "UPDATE issuers SET created_at = '2026-01-01 00:00:00.001999+00'")
 
     await copied(server, file)
 

@@ -17,6 +17,7 @@ from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Conflict
 from lapel.services.requests import NewStatuses, Replacement
 from lapel.services.stored_outcomes import Outcome
+from tests.support.connections import connection_to
 from tests.support.databases import opened
 from tests.unit.services.server import OWNER, Server, read
 
@@ -25,8 +26,7 @@ async def test_a_revocation_that_ends_in_a_deadlock_is_made_again(postgres_dsn: 
     async with opened("postgresql", DatabaseSettings(url=postgres_dsn)) as database:
         server = Server(database)
         credential = await server.badge()
-        other = await asyncpg.connect(postgres_dsn)
-        try:
+        async with connection_to(postgres_dsn) as other:
             await other.execute("SET deadlock_timeout = '60s'")  # so that it is the revocation that is ended
             async with other.transaction():
                 await other.execute("UPDATE status_lists SET version = version + 1")
@@ -37,8 +37,6 @@ async def test_a_revocation_that_ends_in_a_deadlock_is_made_again(postgres_dsn: 
                     await asyncio.sleep(0.01)
                 await other.execute("UPDATE credentials SET status_reason = 'in its way'")
             revoked = await revoking
-        finally:
-            await other.close()
         assert (revoked.status, revoked.status_reason) == (CredentialStatus.REVOKED, "Awarded by mistake")
         assert database.metrics.count("credentials.change_status") == 2
         assert await database.read().credentials.get(credential.id) == revoked
@@ -113,11 +111,8 @@ async def another_revokes(dsn: str, *, status: str = "revoked") -> AsyncIterator
         await server.issuer()
         achievement = await server.achievement(suspendable=True)
         ids = [(await server.issue(achievement=str(achievement.id))).id for _ in range(2)]
-        other = await asyncpg.connect(dsn)
-        try:
+        async with connection_to(dsn) as other:
             await other.execute("BEGIN")
             revoke = "UPDATE credentials SET status = $1, status_reason = 'theirs' WHERE id = $2"
             await other.execute(revoke, status, ids[0])
             yield Race(server, ids, other)
-        finally:
-            await other.close()
