@@ -49,7 +49,7 @@ class Problems:
             try:
                 check_text(value, pointer=pointer, max_length=max_length)
             except InvalidInput as error:
-                self._found.extend(error.errors)
+                self.include("", error)
 
     def count(self, items: Sequence[object] | None, pointer: str, *, max_items: int = 100) -> bool:
         """Return whether the array has at most `max_items` items, and note it as a problem if not."""
