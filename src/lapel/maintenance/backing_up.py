@@ -81,7 +81,8 @@ def own_file_of(database: Database, file: Path | None, *, restoring: bool = Fals
     """
     own = database.own_file
     if own is None or not database.capabilities.whole_file:
-        command = database.outside_tools(file or Path("lapel.dump"))[restoring]
+        dump, put_back = database.outside_tools(file or Path("lapel.dump"))
+        command = put_back if restoring else dump
         raise NotSupported(
             "This database is not a file that Lapel can copy.",
             hint=command and f"Use its own tools: `{command}` (docs/backups.md has the rest).",

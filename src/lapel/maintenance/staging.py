@@ -127,15 +127,17 @@ def sync_file(file: Path) -> None:
 
 def size_of(file: Path, companions: Sequence[str]) -> int:
     """Return the size of the file and its companions in bytes."""
-    parts = (Path(f"{file}{ending}") for ending in ("", *companions))
-    return sum(part.stat().st_size for part in parts if part.exists())
+    return sum(status.st_size for status in _statuses(file, companions))
 
 
 def state_of(file: Path, companions: Sequence[str]) -> Sequence[object]:
     """Return a value that changes whenever somebody writes to the file or its companions."""
+    return [(status.st_ino, status.st_size, status.st_mtime_ns) for status in _statuses(file, companions)]
+
+
+def _statuses(file: Path, companions: Sequence[str]) -> Iterator[os.stat_result]:
     parts = (Path(f"{file}{ending}") for ending in ("", *companions))
-    statuses = (part.stat() for part in parts if part.exists())
-    return [(status.st_ino, status.st_size, status.st_mtime_ns) for status in statuses]
+    return (part.stat() for part in parts if part.exists())
 
 
 def check_room(folder: Path, needed: int) -> None:

@@ -19,7 +19,7 @@ import uvicorn
 from lapel.bootstrap import Application, build
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import LapelError, Unsupported
-from lapel.maintenance.recovering import recover
+from lapel.maintenance.recovering import Settlement, recover
 from lapel.serving.acceptors import BACKLOG, Acceptor, SharedSocketAcceptor, SoleAcceptor
 from lapel.serving.draining import DrainingConnection, DrainingServer
 from lapel.serving.guarded_http import ConnectionLimits, guarded
@@ -200,7 +200,7 @@ async def _recover(application: Application) -> None:
     if not application.database.capabilities.two_phase:
         return
     for transaction in await recover([application.database]):
-        level = logging.WARNING if transaction.settlement == "left" else logging.INFO
+        level = logging.WARNING if transaction.settlement is Settlement.LEFT else logging.INFO
         _log.log(
             level,
             "a prepared transaction was found",
