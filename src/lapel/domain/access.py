@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -34,6 +34,14 @@ API_KEY_ACTOR: Final = "api-key:"
 TOKEN_ACTOR: Final = "token:"  # noqa: S105 - a prefix, not a secret
 COMMAND_LINE_ACTOR: Final = "command-line"
 SERVER_ACTOR: Final = "server"
+
+
+class _OfOrganisation(Protocol):
+    @property
+    def organisation_id(self) -> UUID: ...
+
+
+Entity = TypeVar("Entity", bound=_OfOrganisation)
 
 
 class Scope(StrEnum):
@@ -123,6 +131,10 @@ class Principal:
     actor: str
     role: Role
     scopes: frozenset[Scope]
+
+    def own(self, entity: Entity | None) -> Entity | None:
+        """Return `entity` if it belongs to the principal's organisation; None if it does not, as if there were none."""
+        return entity if entity is not None and entity.organisation_id == self.organisation_id else None
 
     def require(self, scope: Scope) -> None:
         """Raise `Forbidden` unless this principal has `scope`."""

@@ -210,8 +210,8 @@ class Achievements:
     async def _own(self, principal: Principal, achievement_id: UUID) -> Achievement:
         """Return the newest version. Raises NotFound unless it belongs to the principal's organisation."""
         principal.require(Scope.ACHIEVEMENTS_WRITE)
-        achievement = await self.get(achievement_id)
-        if achievement.organisation_id != principal.organisation_id:
+        achievement = principal.own(await self.get(achievement_id))
+        if achievement is None:
             raise NotFound(f"There is no achievement {achievement_id}.")
         return achievement
 

@@ -66,8 +66,8 @@ class Credentials:
 
 async def own_credential(store: Store, principal: Principal, credential_id: UUID) -> Credential:
     """Return the credential. Raises NotFound unless it belongs to the principal's organisation."""
-    credential = await store.read().credentials.get(credential_id)
-    if credential.organisation_id != principal.organisation_id:
+    credential = principal.own(await store.read().credentials.get(credential_id))
+    if credential is None:
         raise NotFound(f"There is no credential {credential_id}.")
     return credential
 

@@ -139,11 +139,11 @@ class Images:
             fetched = await self._fetcher.fetch(text, accept=_ACCEPT, max_bytes=MAX_IMAGE_BYTES)
             return await self.upload(principal, fetched.body)
         try:
-            image = await self._store.read().images.find(parse_id(own))
+            image = principal.own(await self._store.read().images.find(parse_id(own)))
         except InvalidInput:
             problem = "must be a web address, a data: URL, or the id of an image that was uploaded here"
             raise _refused("/image", problem, "bad_image") from None
-        if image is None or image.organisation_id != principal.organisation_id:
+        if image is None:
             raise _refused("/image", "is not an image that was uploaded here", "not_found")
         return image
 

@@ -37,7 +37,6 @@ async def choose_issuer(
         except InvalidInput:
             problems.add("/issuer", "must be the id or the address of an issuer here", "bad_id")
             return None
-    if issuer is None or issuer.organisation_id != principal.organisation_id:
+    if (own := principal.own(issuer)) is None:
         problems.add("/issuer", "is not an issuer of this organisation", "not_found")
-        return None
-    return issuer
+    return own

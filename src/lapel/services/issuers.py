@@ -284,7 +284,7 @@ class Issuers:
 
 
 def _owned(principal: Principal, issuer: Issuer) -> Issuer:
-    if issuer.organisation_id != principal.organisation_id:
+    if principal.own(issuer) is None:
         raise NotFound(f"There is no issuer {issuer.id}.")
     return issuer
 

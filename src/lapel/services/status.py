@@ -263,7 +263,8 @@ def _changeable(
     status: CredentialStatus,
     suspendable: Container[UUID],
 ) -> Credential | LapelError:
-    if credential is None or credential.organisation_id != principal.organisation_id:
+    credential = principal.own(credential)
+    if credential is None:
         return NotFound(f"There is no credential {credential_id}.")
     if credential.erased_at is not None:
         return CredentialErased(f"Credential {credential_id} has been erased.")

@@ -291,9 +291,9 @@ class ApiKeys:
 
 
 def _owned(principal: Principal, key: ApiKey | None, key_id: UUID) -> ApiKey:
-    if key is None or key.organisation_id != principal.organisation_id:
+    if (own := principal.own(key)) is None:
         raise NotFound(f"There is no API key {key_id}.")
-    return key
+    return own
 
 
 def _administers(key: ApiKey) -> bool:

@@ -99,4 +99,4 @@ class AuditLog:
         read = self._store.read()
         entry_id = await read.credentials.issued_in(credential_id)
         entry = None if entry_id is None else await read.audit_log.find(entry_id)
-        return entry if entry is not None and entry.organisation_id == principal.organisation_id else None
+        return principal.own(entry)

@@ -21,10 +21,7 @@ async def named_achievement(store: Store, addresses: Addresses, principal: Princ
         achievement_id = parse_id(addresses.own_id(named, collection="/v3/achievements"))
     except InvalidInput:
         return None
-    achievement = await store.read().achievements.find(achievement_id)
-    if achievement is None or achievement.organisation_id != principal.organisation_id:
-        return None
-    return achievement
+    return principal.own(await store.read().achievements.find(achievement_id))
 
 
 def add_unknown(problems: Problems, pointer: str) -> None:

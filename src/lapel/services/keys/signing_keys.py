@@ -81,8 +81,8 @@ class SigningKeys:
 
     async def get(self, principal: Principal, key_id: UUID) -> SigningKey:
         """Return a key of the principal's organisation, without requiring a scope. Raises NotFound."""
-        key = await self._store.read().signing_keys.find(key_id)
-        if key is None or key.organisation_id != principal.organisation_id:
+        key = principal.own(await self._store.read().signing_keys.find(key_id))
+        if key is None:
             raise NotFound(f"There is no signing key {key_id}.")
         return key
 
@@ -279,8 +279,8 @@ class SigningKeys:
         await record(tx, by, _ACTIONS[after.state], after.id, before=before, after=after)
 
     async def _issuer(self, principal: Principal, issuer_id: UUID) -> Issuer:
-        issuer = await self._store.read().issuers.get(issuer_id)
-        if issuer.organisation_id != principal.organisation_id:
+        issuer = principal.own(await self._store.read().issuers.get(issuer_id))
+        if issuer is None:
             raise NotFound(f"There is no issuer {issuer_id}.")
         return issuer
 

@@ -92,7 +92,7 @@ class OwnAddresses:
     async def _has_achievement(self, principal: Principal, address: str) -> bool:
         achievement_id = self._addresses.exact_id(address, collection="/v3/achievements")
         achievement = None if achievement_id is None else await self._store.read().achievements.find(achievement_id)
-        return achievement is not None and achievement.organisation_id == principal.organisation_id
+        return principal.own(achievement) is not None
 
     async def _may_be_creator(self, principal: Principal, name: str) -> bool:
         """Return whether it is an issuer of the organisation, or a DID that is not an issuer of this server."""
@@ -100,12 +100,12 @@ class OwnAddresses:
         if name.startswith("did:"):
             issuer = await issuers.find_by_did(name)
             if issuer is not None:
-                return issuer.organisation_id == principal.organisation_id
+                return principal.own(issuer) is not None
             # The address of an issuer with another identifier can be written as a `did:web`, too.
             return not self._addresses.is_own_url(_web_address(name))
         issuer_id = self._addresses.exact_id(name, collection="/v3/issuers")
         issuer = None if issuer_id is None else await issuers.find(issuer_id)
-        return issuer is not None and issuer.organisation_id == principal.organisation_id
+        return principal.own(issuer) is not None
 
 
 def _web_address(did: str) -> str:

@@ -77,8 +77,7 @@ class VcStatuses:
         own = self._addresses.own_id(name, collection="/v3/credentials")
         if own != name:
             with contextlib.suppress(InvalidInput):
-                found = await read.find(parse_id(own))
-                if found is not None and found.organisation_id == principal.organisation_id:
+                if (found := principal.own(await read.find(parse_id(own)))) is not None:
                     return found
         else:
             digest = digest_of(principal.organisation_id, name)
