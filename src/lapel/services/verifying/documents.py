@@ -25,8 +25,11 @@ __all__ = [
 MAX_FETCHES: Final = 16
 """How many documents one verification may fetch, because an untrusted document determines which."""
 
-ACCEPT_JSON: Final = "application/ld+json, application/did+json, application/json, text/plain"
-"""Includes plain text, because many static hosts send it. The content is read strictly in any case."""
+ACCEPT_JSON: Final = "application/ld+json, application/cid, application/did, application/json, text/plain"
+"""JSON of any kind, also as Controlled Identifiers 1.0 and DID 1.1 name it, which have no ``+json`` in these names.
+
+Includes plain text, because many static hosts send it. The content is read strictly in any case.
+"""
 
 ACCEPT_CREDENTIAL: Final = f"application/vc, application/vc+jwt, application/jwt, application/jose, {ACCEPT_JSON}"
 
