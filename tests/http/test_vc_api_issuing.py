@@ -191,7 +191,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "an empty array of resources": ("/relatedResource", {"relatedResource": []}),
     "a resource without a digest": ("/relatedResource", {"relatedResource": {"id": "https://r.example/a.png"}}),
     "a resource whose digest is a number": (
-        "/relatedResource",
+        "/relatedResource/digestMultibase",
         {"relatedResource": {"id": "https://r.example/a.png", "digestMultibase": ["uEiB", 5]}},
     ),
     "a way to render it without a type": ("/renderMethod/type", {"renderMethod": {"id": "https://r.example/1"}}),
