@@ -35,7 +35,7 @@ from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
 from lapel.services.verifying.data_model.rules import credential_problems, is_first_version
 from lapel.services.verifying.drafts import Drafts
 from lapel.services.verifying.linked_data.spelling import nodes_of
-from lapel.services.verifying.members import absolute_iri, as_list, id_of
+from lapel.services.verifying.members import absolute_iri, as_list, id_of, text_of
 from lapel.services.verifying.offloading import offload_if_large
 
 __all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]
@@ -49,13 +49,13 @@ _DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
 
 
 class AlreadyIssued(Conflict):
-    """A credential with this credentialId has been issued already."""
+    """A credential with this id has been issued already."""
 
     code = "already_issued"
-    hint = "It is in the list of the organisation's credentials; use another credentialId for a new one."
+    hint = "It is in the list of the organisation's credentials; use another id or credentialId for a new one."
 
     def __init__(self, location: str) -> None:
-        super().__init__(f"A credential with this credentialId has been issued already: {location}.")
+        super().__init__(f"A credential with this id has been issued already: {location}.")
         self.location = location
 
 
@@ -77,7 +77,7 @@ class VcIssuing:
             InvalidInput: the request does not have that form or has an unknown option, or the credential does not
                 conform to the data model; with one FieldError for each problem.
             DraftRefused: something in the credential has no defined meaning.
-            AlreadyIssued: a credential with this ``credentialId`` was issued before.
+            AlreadyIssued: a credential with this ``credentialId``, or without one with this ``id``, was issued before.
             DoneBefore: the request `once` was completed before.
             Unavailable: the database is unavailable, or does not know yet whether one of the last two is the case.
             TooLarge: the signed credential would be too large.
@@ -85,7 +85,8 @@ class VcIssuing:
         principal.require(Scope.CREDENTIALS_ISSUE)
         _, given = member(body, "credential")
         options = options_of(body, known=_OPTIONS)
-        issue_key = await self._issue_key(principal, text(options, "credentialId"))
+        # VCALM, 3.2.1: without a credentialId, "the issuer service will auto-populate its value from credential.id".
+        issue_key = await self._issue_key(principal, text(options, "credentialId") or text_of(given.get("id")))
         credential_id, now = self._means.new_id(), self._means.clock()
         problems = Problems()
         issuer = await self._issuer(principal, problems, given)
