@@ -13,6 +13,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput
 
 __all__ = [
+    "CONTEXT",
     "Proof",
     "ProofInvalid",
     "ProofMalformed",
@@ -23,6 +24,9 @@ __all__ = [
     "read_members",
     "unsecured",
 ]
+
+CONTEXT: Final = "https://w3id.org/security/data-integrity/v2"
+"""Has the terms of proofs, for documents whose own contexts lack them (section 2.4.1, context injection)."""
 
 MAX_PROOFS: Final = 16
 

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
+from lapel.credentials import data_integrity
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.access import Principal, Scope
 from lapel.domain.clock import format_timestamp
@@ -45,7 +46,6 @@ UNNAMED: Final = "unnamed"
 
 _MAX_PROBLEMS: Final = 100
 _OPTIONS: Final = frozenset({"credentialId"})
-_DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
 
 
 class AlreadyIssued(Conflict):
@@ -157,9 +157,8 @@ class VcIssuing:
         if given.get("credentialStatus") == []:
             del document["credentialStatus"]  # without an entry, it counts as missing
         contexts = given.get("@context")
-        if first and isinstance(contexts, list) and _DATA_INTEGRITY not in contexts:
-            # The terms of the proof, which the 2.0 context includes (Data Integrity 1.0, 2.4.1, context injection).
-            document["@context"] = [*contexts, _DATA_INTEGRITY]
+        if first and isinstance(contexts, list) and data_integrity.CONTEXT not in contexts:
+            document["@context"] = [*contexts, data_integrity.CONTEXT]  # the 2.0 context includes its terms
         document.setdefault("id", new_id)
         if issuer is not None:
             document.setdefault("issuer", issuer_iri(issuer, self._means.addresses))
