@@ -297,8 +297,10 @@ def _recipient(subject: JsonObject) -> JsonObject:
 
 
 def _image(address: str, stored: JsonObject) -> JsonValue:
-    """Return an image as its address, or as an object if it has a caption."""
-    return image_object(address, stored) if stored_object(stored, IMAGE) else address
+    """Return an image as its address, or as an object if it has a caption or an author (OB 2.0, Image)."""
+    if not stored_object(stored, IMAGE):
+        return address
+    return {**image_object(address, stored), "type": "schema:ImageObject"}
 
 
 def _v2_id(iri: JsonValue, addresses: Addresses) -> JsonValue:
