@@ -78,7 +78,7 @@ def is_open_badge_2(document: JsonObject) -> bool:
     Of a revoked assertion, there may be nothing left but ``id`` and ``revoked`` ("Assertion").
     """
     contexts = as_list(document.get("@context"))
-    if not contexts and document.get("revoked") is True:
+    if not contexts and document.get("revoked") is True and "id" in document:
         return True
     return "Assertion" in types_of(document) or any(context in _CONTEXTS for context in contexts)
 

@@ -13,7 +13,7 @@ from tests.unit.services.verifying.badges_2 import (
     publish_signer,
     signed_assertion,
 )
-from tests.unit.services.verifying.world import World, failed, outcome
+from tests.unit.services.verifying.world import OB, World, failed, outcome
 
 REMAINS: dict[str, Any] = {"@context": CONTEXT, "id": ASSERTION, "revoked": True, "revocationReason": "By mistake."}
 
@@ -48,3 +48,13 @@ async def test_a_signed_assertion_can_say_itself_that_it_is_revoked(world: World
 
     assert failed(report) == [("status", "revoked")]
     assert [check.detail for check in report.checks if check.code == "status"] == ["By mistake."]
+
+
+async def test_a_claim_of_that_name_beside_a_credential_makes_no_assertion_of_its_token(world: World) -> None:
+    """VC 1.1, 6.3.1: a token may have further claims beside ``vc``."""
+    contexts = ["https://www.w3.org/2018/credentials/v1", OB]
+    dates = {"validFrom": None, "validUntil": None, "issuanceDate": "2026-05-01T00:00:00Z"}
+    badge = world.badge(**{"@context": contexts, "issuer": world.did, "credentialStatus": None} | dates)
+    claims = {"vc": badge, "iss": world.did, "jti": badge["id"], "nbf": 1_777_593_600, "revoked": True}
+
+    assert (await world.verify(jws(world, claims, kid=f"{world.did}#{world.multikey}", typ="JWT"))).valid is True
