@@ -145,13 +145,28 @@ def test_the_did_documents_are_public(server: LiveServer, issuer: dict[str, Any]
     assert own.json()["verificationMethod"]
 
 
-@pytest.mark.parametrize("media_type", ["application/did+json", "application/did+ld+json", "application/ld+json"])
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        *("application/did+json", "application/did+ld+json", "application/did"),
+        *("application/cid", "application/ld+json"),
+    ],
+)
 def test_a_did_document_is_there_under_every_media_type_of_one(
     server: LiveServer, issuer: dict[str, Any], media_type: str
 ) -> None:
+    """DID 1.0, 6; DID 1.1, 6; Controlled Identifiers 1.0, appendix A."""
     for address in (f"{issuer['id']}/did.json", "/.well-known/did.json"):
         response = server.get(address, accept=media_type)
         assert (response.status_code, response.headers["content-type"]) == (200, media_type), address
+
+
+def test_an_issuer_is_there_as_a_controlled_identifier_document(server: LiveServer, issuer: dict[str, Any]) -> None:
+    """Controlled Identifiers 1.0, appendix A."""
+    response = server.get(issuer["id"], accept="application/cid")
+
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/cid")
+    assert response.json()["assertionMethod"]
 
 
 def test_a_did_key_issuer_is_named_by_its_did_and_found_by_its_url(server: LiveServer) -> None:

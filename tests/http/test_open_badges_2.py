@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from lapel.credentials.jose import base64url
 from tests.http.live_server import LiveServer
 
@@ -22,6 +24,14 @@ def test_the_three_documents_lead_to_one_another(server: LiveServer, credential:
         assert response.json()["type"] == kind
         assert response.json()["id"].startswith(server.url)
     assert issuer.json()["email"] == "badges@school.example"
+
+
+@pytest.mark.parametrize("phone", ["+442079460958", "+44 20 7946-0958", "+44 (0)20 7946 0958"])
+def test_an_issuers_telephone_number_has_no_punctuation(server: LiveServer, phone: str) -> None:
+    """OB 2.0, "Profile": "a + and country code followed by the number with no spaces or other punctuation"."""
+    issuer = server.create("/v3/issuers", name="Harbour", email="badges@harbour.example", phone=phone)
+
+    assert server.get(issuer["id"].replace("/v3/", "/v2/")).json()["telephone"] == "+442079460958"
 
 
 def test_a_badge_class_says_in_which_language_it_is(server: LiveServer, issuer: dict[str, Any]) -> None:

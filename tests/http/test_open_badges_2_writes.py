@@ -175,7 +175,7 @@ def test_an_image_may_be_called_what_version_2_calls_it(server: LiveServer, prof
 
     made = server.create("/v2/badge-classes", **BADGE, issuer=profile["id"], image=image)
 
-    assert made["image"]["caption"] == "A sail"
+    assert (made["image"]["type"], made["image"]["caption"]) == ("schema:ImageObject", "A sail")
 
 
 @pytest.mark.parametrize("author", ["https://artist.example/", {"id": "https://artist.example/", "type": "Profile"}])

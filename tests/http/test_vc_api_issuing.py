@@ -191,7 +191,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "an empty array of resources": ("/relatedResource", {"relatedResource": []}),
     "a resource without a digest": ("/relatedResource", {"relatedResource": {"id": "https://r.example/a.png"}}),
     "a resource whose digest is a number": (
-        "/relatedResource",
+        "/relatedResource/digestMultibase",
         {"relatedResource": {"id": "https://r.example/a.png", "digestMultibase": ["uEiB", 5]}},
     ),
     "a way to render it without a type": ("/renderMethod/type", {"renderMethod": {"id": "https://r.example/1"}}),
@@ -285,6 +285,22 @@ def test_a_credential_id_is_issued_once(server: LiveServer, issuer: dict[str, An
     assert sorted(response.status_code for response in at_once) == [201, *[409] * 7]
     assert {response.json().get("code") for response in at_once} == {None, "already_issued"}
     assert len({response.headers["location"] for response in at_once}) == 1
+
+
+def test_a_credential_with_an_id_of_its_own_is_issued_and_revoked_under_that(
+    server: LiveServer, issuer: dict[str, Any]
+) -> None:
+    """VCALM, 3.2.1: without a credentialId, "the issuer service will auto-populate its value from credential.id"."""
+    name = "urn:uuid:0c1f6a2e-5d0a-4b4e-9a53-d1f5e1c1a7b2"
+    first = issue(server, id=name)
+    assert (first.status_code, first.json()["id"]) == (201, name)
+
+    again = issue(server, id=name)
+    assert (again.status_code, again.json()["code"]) == (409, "already_issued")
+    assert again.headers["location"] == first.headers["location"]
+    assert issue(server, options={"credentialId": name}).status_code == 409
+    assert set_status(server, name, True).json()["status"] == "revoked"
+    assert verified(server, first.json()).status_code == 400
 
 
 def test_a_problem_without_a_hint_has_none(server: LiveServer, issuer: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from lapel.domain.json_members import as_list, objects
 from lapel.errors import InvalidInput
 
 __all__ = [
+    "CONTEXT",
     "Proof",
     "ProofInvalid",
     "ProofMalformed",
@@ -24,6 +25,9 @@ __all__ = [
     "read_members",
     "unsecured",
 ]
+
+CONTEXT: Final = "https://w3id.org/security/data-integrity/v2"
+"""Has the terms of proofs, for documents whose own contexts lack them (section 2.4.1, context injection)."""
 
 MAX_PROOFS: Final = 16
 

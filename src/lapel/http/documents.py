@@ -17,6 +17,7 @@ from lapel.http.compression import GZIPPED, accepts_gzip, gzip, is_compressible,
 from lapel.http.negotiation import HTML, choose
 
 __all__ = [
+    "CONTROLLER_DOCUMENT",
     "DID_DOCUMENT",
     "FIVE_MINUTES",
     "JSON_LD",
@@ -33,8 +34,11 @@ __all__ = [
 JSON_LD = ("application/ld+json", "application/json")
 """The media types under which JSON-LD documents are served."""
 
-DID_DOCUMENT = ("application/did+json", "application/did+ld+json", *reversed(JSON_LD))
-"""The media types under which DID documents are served (DID 1.0, 6)."""
+CONTROLLER_DOCUMENT = (*JSON_LD, "application/cid")
+"""The media types under which an issuer is served (Controlled Identifiers 1.0, appendix A)."""
+
+DID_DOCUMENT = ("application/did+json", "application/did+ld+json", "application/did", *reversed(CONTROLLER_DOCUMENT))
+"""The media types under which DID documents are served (DID 1.0, 6; DID 1.1, 6)."""
 
 FIVE_MINUTES = "public, max-age=300"
 """The Cache-Control of public documents that may change."""

@@ -22,6 +22,7 @@ from lapel.openbadges.achievement import achievement_image, criteria_of
 from lapel.openbadges.contexts import OPEN_BADGES_V2
 from lapel.openbadges.identity import RecipientType
 from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object
+from lapel.openbadges.syntax import normalised_phone
 
 __all__ = [
     "NoVersion2Form",
@@ -70,7 +71,7 @@ def issuer_profile(
         "name": issuer.name,
         "url": issuer.url or addresses.issuer(issuer.id),
         "email": issuer.email,
-        "telephone": issuer.phone,
+        "telephone": None if issuer.phone is None else _telephone(issuer.phone),
         "description": issuer.description,
         "image": _image(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else None,
         "publicKey": [addresses.v2_key(issuer.id, key) for key in keys] or None,
@@ -296,9 +297,16 @@ def _recipient(subject: JsonObject) -> JsonObject:
     )
 
 
+def _telephone(phone: str) -> str:
+    """Return the number without punctuation (OB 2.0, Profile), and without ``(0)``, which is for calls inland."""
+    return normalised_phone(phone.replace("(0)", "") if phone.startswith("+") else phone)
+
+
 def _image(address: str, stored: JsonObject) -> JsonValue:
-    """Return an image as its address, or as an object if it has a caption."""
-    return image_object(address, stored) if object_of(stored.get(IMAGE)) else address
+    """Return an image as its address, or as an object if it has a caption or an author (OB 2.0, Image)."""
+    if not object_of(stored.get(IMAGE)):
+        return address
+    return {**image_object(address, stored), "type": "schema:ImageObject"}
 
 
 def _v2_id(iri: JsonValue, addresses: Addresses) -> JsonValue:

@@ -15,6 +15,7 @@ from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_issuer
 from lapel.http.documents import (
+    CONTROLLER_DOCUMENT,
     DID_DOCUMENT,
     FIVE_MINUTES,
     JSON_LD,
@@ -105,16 +106,18 @@ async def list_issuers(request: Call) -> Answer:
     summary="The public issuer: Profile and controller document, or a page for people, by Accept",
     opt=FAST,
     tags=_TAGS,
-    responses=answers(answer_of(ProfileDocument, media_type=(*JSON_LD, HTML), cacheable=True), also=(406,)),
+    responses=answers(answer_of(ProfileDocument, media_type=(*CONTROLLER_DOCUMENT, HTML), cacheable=True), also=(406,)),
 )
 async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await request.services.issuers.get(await path_issuer(request, issuer_id))
     document = await request.services.issuers.document(issuer.id)
-    if choose(request.header_list(b"accept"), (*JSON_LD, HTML)) == HTML:
+    if choose(request.header_list(b"accept"), (*CONTROLLER_DOCUMENT, HTML)) == HTML:
         newest = await request.services.achievements.page_of_issuer(issuer.id, limit=MAX_PAGE_SIZE)
         more = newest.next is not None
         return page_response(request, request.services.pages.issuer(issuer, document, newest.items, more=more))
-    return document_response(request, document, cache_control=FIVE_MINUTES, version=issuer.version)
+    return document_response(
+        request, document, cache_control=FIVE_MINUTES, version=issuer.version, available=CONTROLLER_DOCUMENT
+    )
 
 
 @patch(

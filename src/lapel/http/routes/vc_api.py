@@ -102,8 +102,8 @@ async def vc_issue(request: Call) -> Answer:
     summary="VC API: revoke or suspend a credential, or reinstate it",
     description=(
         'The body is `{"credentialId": …, "credentialStatus": {"type": "BitstringStatusListEntry", '
-        '"statusPurpose": …}, "status": …}`; the id is the credential\'s address here, or the `credentialId` that it '
-        "was issued with."
+        '"statusPurpose": …}, "status": …}`; the id is the credential\'s address here, or the `credentialId` or `id` '
+        "that it was issued with."
     ),
     operation_class=_takes(StatusToSet),
     **requires(Scope.CREDENTIALS_STATUS),

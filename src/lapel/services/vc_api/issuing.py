@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
+from lapel.credentials import data_integrity
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.access import Principal, Scope
 from lapel.domain.clock import format_timestamp
@@ -19,7 +20,7 @@ from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.json_members import absolute_iri, as_list, id_of
+from lapel.domain.json_members import absolute_iri, as_list, id_of, text_of
 from lapel.errors import Conflict
 from lapel.openbadges.problems import Problems, has_control_characters
 from lapel.openbadges.profile import issuer_iri
@@ -45,17 +46,16 @@ UNNAMED: Final = "unnamed"
 
 _MAX_PROBLEMS: Final = 100
 _OPTIONS: Final = frozenset({"credentialId"})
-_DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
 
 
 class AlreadyIssued(Conflict):
-    """A credential with this credentialId has been issued already."""
+    """A credential with this id has been issued already."""
 
     code = "already_issued"
-    hint = "It is in the list of the organisation's credentials; use another credentialId for a new one."
+    hint = "It is in the list of the organisation's credentials; use another id or credentialId for a new one."
 
     def __init__(self, location: str) -> None:
-        super().__init__(f"A credential with this credentialId has been issued already: {location}.")
+        super().__init__(f"A credential with this id has been issued already: {location}.")
         self.location = location
 
 
@@ -77,7 +77,7 @@ class VcIssuing:
             InvalidInput: the request does not have that form or has an unknown option, or the credential does not
                 conform to the data model; with one FieldError for each problem.
             DraftRefused: something in the credential has no defined meaning.
-            AlreadyIssued: a credential with this ``credentialId`` was issued before.
+            AlreadyIssued: a credential with this ``credentialId``, or without one with this ``id``, was issued before.
             DoneBefore: the request `once` was completed before.
             Unavailable: the database is unavailable, or does not know yet whether one of the last two is the case.
             TooLarge: the signed credential would be too large.
@@ -85,7 +85,8 @@ class VcIssuing:
         principal.require(Scope.CREDENTIALS_ISSUE)
         _, given = member(body, "credential")
         options = options_of(body, known=_OPTIONS)
-        issue_key = await self._issue_key(principal, text(options, "credentialId"))
+        # VCALM, 3.2.1: without a credentialId, "the issuer service will auto-populate its value from credential.id".
+        issue_key = await self._issue_key(principal, text(options, "credentialId") or text_of(given.get("id")))
         credential_id, now = self._means.new_id(), self._means.clock()
         problems = Problems()
         issuer = await self._issuer(principal, problems, given)
@@ -156,9 +157,8 @@ class VcIssuing:
         if given.get("credentialStatus") == []:
             del document["credentialStatus"]  # without an entry, it counts as missing
         contexts = given.get("@context")
-        if first and isinstance(contexts, list) and _DATA_INTEGRITY not in contexts:
-            # The terms of the proof, which the 2.0 context includes (Data Integrity 1.0, 2.4.1, context injection).
-            document["@context"] = [*contexts, _DATA_INTEGRITY]
+        if first and isinstance(contexts, list) and data_integrity.CONTEXT not in contexts:
+            document["@context"] = [*contexts, data_integrity.CONTEXT]  # the 2.0 context includes its terms
         document.setdefault("id", new_id)
         if issuer is not None:
             document.setdefault("issuer", issuer_iri(issuer, self._means.addresses))

@@ -31,7 +31,10 @@ _Check = Literal["credentialSchema", "credentialStatus", "proof", "validity"]
 
 
 class IssueOptions(Request, omit_defaults=True):
-    """``credentialId`` is a name of the caller's own: one credential is issued under it, once."""
+    """``credentialId`` is a name of the caller's own: one credential is issued under it, once.
+
+    By default it is the credential's ``id``, if the document has one.
+    """
 
     credential_id: _Text | UnsetType | None = UNSET
 

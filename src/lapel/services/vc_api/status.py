@@ -72,7 +72,7 @@ class VcStatuses:
         return await self._statuses.change(principal, credential.id, status if value else CredentialStatus.ACTIVE)
 
     async def _find(self, principal: Principal, name: str) -> Credential:
-        """Return the organisation's credential with this address, or issued under this ``credentialId``."""
+        """Return the organisation's credential with this address, or issued under this ``credentialId`` or ``id``."""
         read = self._store.read().credentials
         own = self._addresses.own_id(name, collection="/v3/credentials")
         if own != name:

@@ -25,8 +25,13 @@ __all__ = [
 MAX_FETCHES: Final = 16
 """How many documents one verification may fetch, because an untrusted document determines which."""
 
-ACCEPT_JSON: Final = "application/ld+json, application/did+json, application/json, text/plain"
-"""Includes plain text, because many static hosts send it. The content is read strictly in any case."""
+ACCEPT_JSON: Final = (
+    "application/ld+json, application/cid, application/did, application/did+json, application/json, text/plain"
+)
+"""JSON, also under the names without ``+json`` of Controlled Identifiers 1.0 and DID 1.1.
+
+Includes plain text, because many static hosts send it. The content is read strictly in any case.
+"""
 
 ACCEPT_CREDENTIAL: Final = f"application/vc, application/vc+jwt, application/jwt, application/jose, {ACCEPT_JSON}"
 

@@ -51,6 +51,19 @@ async def site(world: World) -> AsyncIterator[Site]:
         yield Site(world, server, fetcher)
 
 
+@pytest.mark.parametrize("media_type", ["application/cid", "application/did", "application/did+json"])
+async def test_an_issuers_document_may_have_each_media_type_of_one(site: Site, media_type: str) -> None:
+    """Controlled Identifiers 1.0, appendix A; DID 1.1, 6; DID 1.0, 6."""
+    world = site.world
+    document = site.here(world.issuer_document())
+    site.server.answers["/v3/issuers/1"] = answer(json.dumps(document).encode(), media_type=media_type)
+    badge = site.here(world.badge(credentialStatus=None))
+
+    report = await site.verify(json.dumps(world.sign(badge, method_id=site.here(world.method_id))))
+
+    assert (report.valid, failed(report)) == (True, [])
+
+
 async def test_a_hosted_badge_is_verified_from_json_url_png_and_svg(site: Site) -> None:
     site.publish("/v2/issuers/1", badges_2.profile())
     address = site.here(badges_2.ASSERTION)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
-from lapel.credentials.date_time import parse_timestamp
+from lapel.credentials.date_time import parse_iso_8601, parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.json_members import absolute_iri, as_list
 from lapel.errors import FieldError
@@ -35,6 +35,7 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
     "text or number": ("a text or a number", lambda value: isinstance(value, str) or _is_number(value)),
     "iri": ("an IRI", absolute_iri),
     "date": ("a date and time", lambda value: parse_timestamp(value) is not None),
+    "date with offset": ("a date and time with an offset", lambda value: parse_iso_8601(value) is not None),
     "day": ("a date", lambda value: isinstance(value, str) and _DAY(value) is not None),
 }
 """The kinds of simple values: the name for messages, and a function that recognises them."""

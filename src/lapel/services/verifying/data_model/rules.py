@@ -42,7 +42,14 @@ _OPTIONAL_ID: Final = ("credentialStatus", "refreshService", "termsOfUse", "evid
 _FURTHER: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence", "credentialSchema")
 _SETS: Final = ("refreshService", "termsOfUse", "evidence", "credentialSchema", "relatedResource")
 _RESERVED: Final = ("confidenceMethod", "renderMethod")
-_DIGESTS: Final = ("digestSRI", "digestMultibase")
+_HASH: Final = r"sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}"  # Subresource Integrity, 3.5 (hash-expression)
+_DIGESTS: Final = {
+    "digestSRI": re.compile(rf"{_HASH}(?: +{_HASH})*").fullmatch,
+    # Controlled Identifiers 1.0, 2.4, defines the bases `u` and `z`, and allows others.
+    "digestMultibase": re.compile(r"u[\w-]+|z[1-9A-HJ-NP-Za-km-z]+|[^\W_uz][\w+/=-]+", re.ASCII).fullmatch,
+}
+_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+_MEDIA_TYPE: Final = re.compile(rf"{_NAME}/{_NAME}(?: *;.*)?", re.ASCII).fullmatch  # RFC 6838, 4.2
 
 
 def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[FieldError]:
@@ -221,14 +228,19 @@ def _related_resources(credential: JsonObject) -> Iterator[FieldError]:
         if name in seen:
             yield _bad(f"{pointer}/id", "must not repeat an earlier one")
         seen.add(name)
-        if not any(_is_digest(item.get(member)) for member in _DIGESTS):
-            yield _bad(pointer, "must have a digestSRI or a digestMultibase")
+        yield from _digest_problems(item, pointer)
+        media_type = item.get("mediaType", "image/png")
+        if not isinstance(media_type, str) or not _MEDIA_TYPE(media_type):
+            yield _bad(f"{pointer}/mediaType", "must be a media type, such as image/png")
 
 
-def _is_digest(value: JsonValue) -> bool:
-    """Return whether it is a digest, or a list of some (Data Integrity 1.0, 2.6)."""
-    digests = as_list(value)
-    return bool(digests) and all(isinstance(digest, str) for digest in digests)
+def _digest_problems(resource: JsonObject, pointer: str) -> Iterator[FieldError]:
+    if resource.keys().isdisjoint(_DIGESTS):
+        yield _bad(pointer, "must have a digestSRI or a digestMultibase")
+    for name, is_digest in _DIGESTS.items():
+        digests = as_list(resource.get(name))
+        if name in resource and not (digests and all(isinstance(item, str) and is_digest(item) for item in digests)):
+            yield _bad(f"{pointer}/{name}", "must be a digest, or an array of some")
 
 
 def _language_value(holder: JsonObject, pointer: str, name: str) -> Iterator[FieldError]:

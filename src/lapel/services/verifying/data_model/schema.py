@@ -33,6 +33,7 @@ __all__ = ["check_classes", "check_schema", "schema_problems"]
 _check: Final = partial(new_check, CheckCode.SCHEMA)
 
 _VALIDATOR: Final = "1EdTechJsonSchemaValidator2019"
+_VALIDATORS: Final = frozenset({_VALIDATOR, "JsonSchema"})  # the second is W3C's, for schemas of any author
 _KNOWN: Final = re.compile(
     r"https://purl\.imsglobal\.org/spec/ob/v3p0/schema/json(?:-ld)?"
     r"/ob_v3p0_(?:any)?(achievement|endorsement)credential_schema\.json"
@@ -69,12 +70,12 @@ def check_schema(credential: JsonObject) -> Sequence[Check]:
     schemas = as_list(credential.get("credentialSchema"))
     if not schemas:
         return ()
-    ids = [text_of(schema.get("id")) or "" for schema in objects(schemas) if _VALIDATOR in types_of(schema)]
-    known = {match[1] for schema_id in ids if (match := _KNOWN(schema_id))}
+    named = [(types_of(schema), text_of(schema.get("id")) or "") for schema in objects(schemas)]
+    known = {match[1] for types, name in named if types & _VALIDATORS and (match := _KNOWN(name))}
     for kind in sorted(known):
         if (failed := _check_class(credential, _CLASS_OF[kind], " that it names")) is not None:
             return (failed,)
-    if unknown := [schema_id for schema_id in ids if not _KNOWN(schema_id)]:
+    if unknown := [name for types, name in named if _VALIDATOR in types and not _KNOWN(name)]:
         sentence = "The badge names a JSON Schema that is not known here, and schemas are never fetched."
         return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(unknown[:_MAX_SHOWN])[:400]),)
     if not known:

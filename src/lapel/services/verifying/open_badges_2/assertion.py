@@ -15,7 +15,7 @@ from typing import Final
 from lapel.credentials.date_time import parse_iso_8601
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.json_members import absolute_iri, as_list, id_of, object_of, text_of, types_of
+from lapel.domain.json_members import absolute_iri, as_list, first_text, id_of, object_of, text_of, types_of
 from lapel.errors import LapelError
 from lapel.services.verifying.data_model.kinds import kind_problems
 from lapel.services.verifying.documents import Documents
@@ -73,8 +73,13 @@ class Badge:
 
 
 def is_open_badge_2(document: JsonObject) -> bool:
-    """Return whether it is an assertion of OB 2.0, or has the context of OB 2.0."""
+    """Return whether it is an assertion of OB 2.0, or has the context of OB 2.0.
+
+    Of a revoked assertion, there may be nothing left but ``id`` and ``revoked`` ("Assertion").
+    """
     contexts = as_list(document.get("@context"))
+    if not contexts and document.get("revoked") is True and "id" in document:
+        return True
     return "Assertion" in types_of(document) or any(context in _CONTEXTS for context in contexts)
 
 
@@ -92,9 +97,10 @@ def is_hosted(assertion: JsonObject) -> bool:
 def is_verified_by_host(document: JsonObject) -> bool:
     """Return whether an unsigned document is verified by its host: it says that it is hosted, or is an endorsement.
 
-    An endorsement without ``verification`` counts as hosted.
+    Without ``verification``, an endorsement counts as hosted, and so does a revoked assertion, which may lack it.
     """
-    return is_hosted(document) or ("Endorsement" in types_of(document) and not verification_of(document))
+    may_lack_it = "Endorsement" in types_of(document) or document.get("revoked") is True
+    return is_hosted(document) or (may_lack_it and not verification_of(document))
 
 
 def verification_of(assertion: JsonObject) -> JsonObject:
@@ -126,6 +132,8 @@ def _wrong_kinds(document: JsonObject, kind: str) -> Sequence[str]:
 
 
 def _missing_in_assertion(assertion: JsonObject) -> Sequence[str]:
+    if assertion.get("revoked") is True:  # "Assertion": only `revoked` and `id` are required then
+        return _wrong(("id", absolute_iri(assertion.get("id"))))
     recipient = object_of(assertion.get("recipient"))
     identity, hashed = text_of(recipient.get("identity")), recipient.get("hashed")
     return _wrong(
@@ -231,7 +239,11 @@ async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tu
 
 
 def _is_text(value: JsonValue) -> bool:
-    return text_of(value) is not None
+    """Return whether it is a text, or one in several languages ("Internationalization and Multilingual Badges")."""
+    translations = [object_of(item) for item in as_list(value)]
+    return text_of(value) is not None or (
+        bool(translations) and all("@language" in item and text_of(item.get("@value")) for item in translations)
+    )
 
 
 def _is_node(value: JsonValue) -> bool:
@@ -357,14 +369,13 @@ def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
         kind=Kind.ENDORSEMENT_2 if is_endorsement_2(assertion) else Kind.BADGE_2,
         format=format_name,
         credential_id=text_of(assertion.get("id")),
-        name=text_of(badge.badge_class.get("name")) or text_of(embedded.get("name")),
-        description=text_of(badge.badge_class.get("description")) or text_of(embedded.get("description")),
-        criteria=text_of(object_of(criteria).get("narrative")),
+        name=first_text(badge.badge_class.get("name")) or first_text(embedded.get("name")),
+        description=first_text(badge.badge_class.get("description")) or first_text(embedded.get("description")),
+        criteria=first_text(object_of(criteria).get("narrative")),
         criteria_id=id_of(criteria),
-        narrative=text_of(assertion.get("narrative")) or text_of(comment),
+        narrative=first_text(assertion.get("narrative")) or first_text(comment),
         issuer_id=id_of(issuer),
-        issuer_name=text_of(badge.issuer.get("name"))
-        or (text_of(issuer.get("name")) if isinstance(issuer, Mapping) else None),
+        issuer_name=first_text(badge.issuer.get("name")) or first_text(object_of(issuer).get("name")),
         recipient=(hashed_recipient(kind) if hashed else text_of(recipient.get("identity"))) if recipient else None,
         valid_from=text_of(assertion.get("issuedOn")),
         valid_until=text_of(assertion.get("expires")),

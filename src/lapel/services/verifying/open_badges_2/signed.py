@@ -157,7 +157,12 @@ class SignedVerification:
     # --- revocation ---
 
     async def status(self, badge: Badge, *, trusted: bool) -> Check:
-        """Return the check ``status`` by the issuer's RevocationList: by ``id``, or by the ``uid`` of older badges."""
+        """Return the check ``status`` by the issuer's RevocationList: by ``id``, or by the ``uid`` of older badges.
+
+        An assertion may also say itself that it is revoked ("Assertion").
+        """
+        if badge.assertion.get("revoked") is True:
+            return revoked_check(text_of(badge.assertion.get("revocationReason")))
         if not trusted:
             sentence = "Whether it is revoked cannot be told without the issuer."
             return new_check(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED)

@@ -239,16 +239,21 @@ class _Verification:
     async def _canonical_options(self, options: JsonObject) -> str:
         """Return the canonical form of a proof without its value.
 
+        If the document's contexts do not define the proof, Data Integrity's own is added (Data Integrity 1.0, 2.4.1).
+
         Raises:
-            ProofInvalid: it can have none, such as with a member that the document's contexts do not define.
+            ProofInvalid: it can have none, such as with a member that is not defined.
             NotCanonical: whether it has one could not be told.
         """
         try:
             return await self.linked_data.canonical(options)
         except NotCanonical as error:
-            if error.check.outcome is Outcome.FAIL:
-                raise ProofInvalid(f"the proof is not valid JSON-LD: {error.check.detail}") from error
-            raise
+            if error.check.outcome is not Outcome.FAIL:
+                raise
+            contexts = as_list(options["@context"])
+            if error.check.problem is Problem.JSON_LD_INVALID and data_integrity.CONTEXT not in contexts:
+                return await self._canonical_options({**options, "@context": [*contexts, data_integrity.CONTEXT]})
+            raise ProofInvalid(f"the proof is not valid JSON-LD: {error.check.detail}") from error
 
     async def _check_previous(self, previous: Sequence[JsonObject]) -> Check | None:
         """Return a check ``proof`` if a proof that this one builds on is not good (Data Integrity 1.0, 2.1)."""

@@ -266,10 +266,12 @@ def _key_of(method: JsonObject) -> PublicKey:
     if text_of(method.get("type")) is None:  # Controlled Identifiers 1.0, 2.2
         raise _NoKey(key_problem(Problem.KEY_INVALID, "The published key does not say of what type it is."))
     multikey, jwk = text_of(method.get("publicKeyMultibase")), method.get("publicKeyJwk")
+    if multikey is not None and jwk is not None:  # Controlled Identifiers 1.0, 2.2: there must not be several forms
+        raise _NoKey(key_problem(Problem.KEY_INVALID, "The key is published in two forms at once."))
     try:
-        if multikey is not None and jwk is None:
+        if multikey is not None:
             return from_multikey(multikey)
-        if isinstance(jwk, Mapping) and multikey is None:
+        if isinstance(jwk, Mapping):
             return from_jwk(jwk)
     except Unsupported as error:
         check = key_problem(

@@ -237,4 +237,5 @@ def _verdict(value: int, entry: StatusEntry) -> Check:
     if entry.purpose == StatusPurpose.SUSPENSION:
         return _check(Outcome.FAIL, "The issuer has suspended it for the time being.", Problem.SUSPENDED)
     sentence = f"The issuer has set its {entry.purpose[:80]} status."
-    return _check(Outcome.WARN, sentence, Problem.STATUS_MESSAGE, entry.messages.get(value, hex(value)))
+    unnamed = "set" if entry.size == 1 else hex(value)  # Bitstring Status List 1.0, 2.1, `statusMessage`
+    return _check(Outcome.WARN, sentence, Problem.STATUS_MESSAGE, entry.messages.get(value, unnamed))

@@ -72,6 +72,15 @@ async def test_another_kind_of_schema_is_not_looked_at(world: World) -> None:
     assert outcome(await world.verify(world.sign(badge)), "schema") == ("skip", "not_checked")
 
 
+async def test_the_schema_of_open_badges_is_looked_at_whoever_is_to_do_it(world: World) -> None:
+    """OB 3.0, 9.1, asks this of 1EdTech's type; W3C's `JsonSchema` (VC JSON Schema) means the same."""
+    badge = naming(world, KNOWN[0], kind="JsonSchema")
+    assert outcome(await world.verify(world.sign(badge)), "schema") == ("pass", None)
+
+    badge["credentialSubject"]["achievement"]["achievementType"] = "Trophy"
+    assert failed(await world.verify(world.sign(badge))) == [("schema", "schema_mismatch")]
+
+
 async def test_a_schema_is_not_overlooked_behind_others(world: World) -> None:
     badge = naming(world, KNOWN[0])
     others = [{"id": f"https://school.example/schemas/{number}", "type": "JsonSchema"} for number in range(20)]

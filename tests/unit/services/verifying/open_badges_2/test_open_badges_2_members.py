@@ -125,6 +125,9 @@ async def test_each_form_that_a_member_may_have_is_good(hosted: World, changes: 
         {"image": "badge.png"},
         {"image": {"caption": "A knight"}},
         {"narrative": {"en": 7}},
+        {"expires": "soon"},
+        {"expires": 1893456000},
+        {"expires": "2030-12-31T23:59:59"},  # "DateTime": Open Badges must express "a time zone indicator"
         {"recipient": {**assertion()["recipient"], "salt": 7}},
     ],
 )

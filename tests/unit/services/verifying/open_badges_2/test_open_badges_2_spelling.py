@@ -69,6 +69,45 @@ async def test_other_spellings_of_a_member_mean_the_same(hosted: World, changes:
     assert (await hosted.verify(assertion(**changes))).valid is True
 
 
+@pytest.mark.parametrize("namespace", ["obi:", "https://w3id.org/openbadges#"])
+async def test_a_type_may_be_written_in_full(hosted: World, namespace: str) -> None:
+    """A type is an IRI, of which ``Assertion`` is the short form in the context of OB 2.0."""
+    types = {"type": f"{namespace}Assertion", "verification": {"type": [f"{namespace}HostedBadge"]}}
+    hosted.web.publish(ASSERTION, assertion(**types))
+    hosted.web.publish(BADGE_CLASS, badge_class(type=[f"{namespace}BadgeClass"]))
+    hosted.web.publish(ISSUER, profile(type=f"{namespace}Issuer"))
+
+    assert (await hosted.verify(assertion(**types))).valid is True
+
+
+@pytest.mark.parametrize("kind", ["email", "schema:email", "http://schema.org/email", ["email"]])
+async def test_the_type_of_a_recipient_is_the_iri_of_a_property(hosted: World, kind: object) -> None:
+    """OB 2.0, "IdentityObject": "``email`` maps to ``http://schema.org/email``"."""
+    given = assertion(recipient={"type": kind, "hashed": False, "identity": "ada@example.org"})
+    hosted.web.publish(ASSERTION, given)
+
+    assert (await hosted.verify(given, expected_recipient="ada@example.org")).valid is True
+    assert failed(await hosted.verify(given, expected_recipient="eve@example.org")) == [
+        ("recipient", "recipient_mismatch")
+    ]
+
+
+GERMAN, ENGLISH = {"@value": "Schach", "@language": "de"}, {"@value": "Chess", "@language": "en"}
+
+
+@pytest.mark.parametrize("text", [ENGLISH, [ENGLISH, GERMAN]])
+async def test_a_text_may_say_in_which_language_it_is(hosted: World, text: object) -> None:
+    """OB 2.0, "Internationalization and Multilingual Badges": the string internationalisation of JSON-LD."""
+    hosted.web.publish(BADGE_CLASS, badge_class(name=text, description=text, criteria={"narrative": text}))
+    hosted.web.publish(ISSUER, profile(name=text, description=text))
+
+    report = await hosted.verify(assertion())
+
+    assert report.valid is True
+    shown = report.shown
+    assert {shown.name, shown.description, shown.criteria, shown.issuer_name} == {"Chess"}
+
+
 async def test_an_id_in_an_array_is_none(hosted: World) -> None:
     """JSON-LD 1.1, 9.16: the value of ``@id`` is a string."""
     hosted.web.publish(ISSUER, profile(id=[ISSUER]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lapel.credentials import keys
 from lapel.domain.fetching import Fetched, FetchNotFound, FetchTimeout, FetchWrongType
 from tests.unit.services.verifying.world import ISSUER, NOW, World, failed, outcome
 
@@ -25,6 +26,8 @@ KEY_TROUBLE: list[tuple[str, Callable[[World], dict[str, Any]]]] = [
     ("key_controller", lambda world: method(world, controller="https://other.example/")),
     ("key_invalid", lambda world: method(world, publicKeyMultibase="z6Mk")),
     ("key_invalid", lambda world: method(world, type=None)),
+    # Controlled Identifiers 1.0, 2.2, and DID Core, 5.2.1: the same key in two forms "is prohibited".
+    ("key_invalid", lambda world: method(world, publicKeyJwk=keys.jwk(world.signer.public_key))),
     ("key_revoked", lambda world: method(world, revoked=REVOKED_BEFORE)),
     ("key_revoked", lambda world: method(world, revoked="who knows when")),
     ("key_expired", lambda world: method(world, expires=REVOKED_BEFORE)),

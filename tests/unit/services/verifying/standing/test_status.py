@@ -169,27 +169,6 @@ async def test_more_entries_than_are_asked_for_are_not_forgotten(world: World) -
     assert status(report) == [("pass", None)] * 4 + [("unknown", "status_unsupported")]
 
 
-async def test_a_message_is_a_warning_with_its_text(world: World) -> None:
-    bits = bitstring_status_list.from_indices([10], length=262_144)
-    subject = {
-        "type": "BitstringStatusList",
-        "statusPurpose": "message",
-        "encodedList": bitstring_status_list.encode(bits),
-    }
-    world.publish_list(changes={"credentialSubject": subject})
-    messages = [
-        {"status": hex(status), "message": message}
-        for status, message in enumerate(("as new", "undefined", "under review", "undefined"))
-    ]
-    badge = world.badge(credentialStatus=entry(statusPurpose="message", statusSize=2, statusMessage=messages))
-
-    report = await world.verify(world.sign(badge))
-
-    assert status(report) == [("warn", "status_message")]
-    assert [check.detail for check in report.checks if check.code == "status"] == ["under review"]
-    assert report.valid is True
-
-
 @pytest.mark.parametrize("error", [FetchTimeout("It took long."), FetchNotFound("404", status=404)])
 async def test_a_list_that_cannot_be_had_leaves_it_unknown(world: World, error: Any) -> None:
     world.web.fail(LIST, error)
