@@ -8,11 +8,12 @@ from uuid import UUID
 
 import typer
 
+from lapel.domain.access import Principal, acting_for
 from lapel.domain.identifiers import parse_id
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput
 
-__all__ = ["TIME", "JsonOption", "OrganisationOption", "parse_organisation", "parse_reference", "parse_time"]
+__all__ = ["TIME", "JsonOption", "OrganisationOption", "parse_reference", "parse_time", "principal_for"]
 
 TIME: Final = "a date, or a time such as 2026-01-31T12:00:00Z"
 """What `parse_time` reads, for help and hints."""
@@ -38,9 +39,13 @@ def parse_reference(text: str) -> UUID:
     return parse_id(text.rpartition("/")[2] if "://" in text else text)
 
 
-def parse_organisation(text: str | None) -> UUID:
-    """Return the organisation of an `OrganisationOption`; the default one for None. Raises InvalidInput."""
-    return DEFAULT_ORGANISATION_ID if text is None else parse_reference(text)
+def principal_for(organisation: str | None) -> Principal:
+    """Return the principal of a command that acts for the organisation of an `OrganisationOption`.
+
+    Raises:
+        InvalidInput: it is not the id of a record.
+    """
+    return acting_for(DEFAULT_ORGANISATION_ID if organisation is None else parse_reference(organisation))
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.arguments import OrganisationOption, parse_organisation
-from lapel.cli.running import acting_for, run
+from lapel.cli.arguments import OrganisationOption, principal_for
+from lapel.cli.running import run
 
 if TYPE_CHECKING:
     from lapel.bootstrap import Application
@@ -28,7 +28,7 @@ def erase_recipient(
     from lapel.services.recipient_look_up import recipient_to_find
     from lapel.services.requests import ErasedIdentity
 
-    principal = acting_for(parse_organisation(organisation))
+    principal = principal_for(organisation)
     recipient = ErasedIdentity(type=kind, identity=identity)
     recipient_to_find(kind, identity)  # an invalid identity is refused before the confirmation
     if not sure:
