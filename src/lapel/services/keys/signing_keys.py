@@ -281,10 +281,7 @@ class SigningKeys:
     async def _issuer(self, principal: Principal, issuer_id: UUID) -> Issuer:
         issuer = await self._store.read().issuers.get(issuer_id)
         if issuer.organisation_id != principal.organisation_id:
-            raise NotFound(
-                f"There is no issuer {issuer_id}.",
-                hint="`GET /v3/issuers` lists those of your organisation; a command takes its --organisation.",
-            )
+            raise NotFound(f"There is no issuer {issuer_id}.")
         return issuer
 
     async def _require_held(self, public_key: bytes) -> None:
