@@ -9,7 +9,8 @@ from pathlib import Path
 from lapel.bootstrap import build
 from lapel.cli.arguments import principal_for
 from lapel.config import load_settings
-from lapel.services.requests import Criteria, NewAchievement, NewIssuer
+from lapel.openbadges.shapes import Criteria
+from lapel.services.requests import NewAchievement, NewIssuer
 from tests.cli.conftest import Command, stored
 
 

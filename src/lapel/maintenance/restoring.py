@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapel.credentials.key_storage.master_key import WrongMasterKey
-from lapel.credentials.key_storage.secret_file import give_owner_of, sync_folder
+from lapel.credentials.key_storage.secret_file import sync_folder
 from lapel.database.errors import (
     CorruptDatabase,
     DatabaseBusy,
@@ -26,6 +26,7 @@ from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import LAST_ID
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput, NotFound
+from lapel.file_system import give_owner_of
 from lapel.maintenance.backing_up import own_file_of
 from lapel.maintenance.carrying_over import CarriedOver, carry_over
 from lapel.maintenance.examining import CopyContents, Installation, UnsoundCopy, examine, findings_of

@@ -29,7 +29,7 @@ _Attempt: TypeAlias = tuple[Host, LoneConnection]
 
 # A password with an unescaped @, / or ? does not match: it would be misread, and shown in part.
 _URL = re.compile(
-    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:/?#]*)(?P<password>:[^/?#]*)?(?P<at>@))?"
+    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:/?#@]*)(?P<password>:[^/?#@]*)?(?P<at>@))?"
     r"(?P<hosts>[^/?@]*)(?P<database>/[^?@]*)?(?:\?(?P<query>[^@]*))?"
 )
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(?::(?P<port>\d*))?")
