@@ -12,6 +12,7 @@ import typer
 
 from lapel.cli.arguments import OrganisationOption, principal_for
 from lapel.cli.files import read_passphrase, read_source, write_secret_file
+from lapel.cli.printable import print_coloured
 from lapel.cli.running import run
 from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import parse_id
@@ -167,10 +168,9 @@ def export(
             content = private_pem(private, passphrase=passphrase)
         write_secret_file(out, content)
         if unencrypted:
-            typer.secho(
+            print_coloured(
                 f"warning: {out} is NOT encrypted: whoever reads it can sign in the issuer's name.",
-                err=True,
-                fg=typer.colors.YELLOW,
+                typer.colors.YELLOW,
             )
 
     run(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -112,6 +113,7 @@ async def restore(
         with database.opened_by_nobody():
             kept = _unused_name(own, database) if keep else None
             give_owner_of(own if own.exists() else own.parent, draft)
+            await asyncio.sleep(0)  # the last moment at which somebody's Ctrl-C leaves everything as it was
             put_in_place(draft, own, kept=kept, companions=database.companions)
     return replace(restored, file=own, kept=kept)
 

@@ -24,7 +24,7 @@ from lapel.cli.issuing.columns import describe_problem, request_of
 from lapel.cli.issuing.output import IssuedFiles, check_output, find_partial_output
 from lapel.cli.issuing.rejected_rows import RejectedRows
 from lapel.cli.issuing.seen_rows import SeenRows
-from lapel.cli.printable import printable_json
+from lapel.cli.printable import print_coloured, printable_json
 from lapel.domain.access import Principal
 from lapel.domain.credential import CredentialFormat
 from lapel.openbadges.problems import Problems
@@ -275,7 +275,7 @@ def _print_results(award_file: AwardFile, options: IssueOptions, rejected: Rejec
         typer.echo(f"{counts.issued_before:,} {were} issued before.", err=True)
     if rejected.count:
         were = "1 row is wrong and was" if rejected.count == 1 else f"{rejected.count:,} rows are wrong and were"
-        typer.secho(f"{were} left out:", err=True, fg=typer.colors.RED)
+        print_coloured(f"{were} left out:", typer.colors.RED)
         for line in rejected.first_lines:
             typer.echo(f"  {line}", err=True)
         if (more := rejected.count - len(rejected.first_lines)) > 0:
