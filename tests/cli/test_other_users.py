@@ -55,7 +55,7 @@ def test_whose_a_file_is_that_may_not_be_used_is_said(
     assert ended.code == 1
     assert said.format(data / kept, data / kept) in ended.err
     assert f"belongs to {owner} (----------), and this runs as {user}." in ended.err
-    assert "hint: Run this as the user that the server runs as" in ended.err
+    assert "hint: Run this as the server's user" in ended.err
 
 
 @pytest.mark.parametrize("command", ["apikey list", "db check", "db migrate", "serve"])

@@ -57,3 +57,25 @@ def test_what_the_locale_cannot_show_is_spelt_out(
     assert (verified.returncode, verified.stderr) == (1, b"")
     assert "NOT valid" in verified.stdout.decode("latin-1")
     assert "Traceback" not in subprocess.run([*LAPEL, "issue", "--help"], capture_output=True, text=True).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "code", "said"),
+    [
+        ("erase-recipient ada@example.org", "", 1, "hint: Answer on a terminal, or add --yes."),
+        ("erase-recipient ada@example.org", "n\n", 1, "Aborted."),
+        ("audit prune --before 2020-01-01", "", 1, "hint: Answer on a terminal, or add --yes."),
+        ("audit prune --before 2020-01-01", "y\n", 0, ""),
+        ("keys export 018f3c1a-0000-7000-8000-000000000000 --out key.pem", "", 1, "with --passphrase-file."),
+    ],
+)
+def test_without_a_terminal_what_would_be_asked_is_an_option(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, answer: str, code: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([*LAPEL, "db", "migrate"], check=True, capture_output=True)
+    ended = subprocess.run(
+        [*LAPEL, *command.split()], input=answer, capture_output=True, text=True, start_new_session=True
+    )
+    assert (ended.returncode, "Warning" in ended.stderr) == (code, False)
+    assert said in ended.stderr

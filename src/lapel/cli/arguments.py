@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeAlias
 from uuid import UUID
@@ -13,7 +14,7 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput
 
-__all__ = ["TIME", "JsonOption", "OrganisationOption", "parse_reference", "parse_time", "principal_for"]
+__all__ = ["TIME", "JsonOption", "OrganisationOption", "confirm", "parse_reference", "parse_time", "principal_for"]
 
 TIME: Final = "a date, or a time such as 2026-01-31T12:00:00Z"
 """What `parse_time` reads, for help and hints."""
@@ -57,3 +58,19 @@ def parse_time(text: str | None) -> datetime | None:
     except ValueError:
         raise InvalidInput(f"{text[:40]!r} is not a date or a time.", hint=f"Give {TIME}.") from None
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def confirm(question: str) -> None:
+    """Ask a question, and end the command unless the answer is yes.
+
+    Raises:
+        InvalidInput: there is no terminal, and no answer in the standard input.
+    """
+    try:
+        is_sure = typer.confirm(question)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise InvalidInput("Nobody has answered.", hint="Answer on a terminal, or add --yes.") from None
+    if not is_sure:
+        raise typer.Abort

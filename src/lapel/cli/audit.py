@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.arguments import TIME, OrganisationOption, parse_reference, parse_time, principal_for
+from lapel.cli.arguments import TIME, OrganisationOption, confirm, parse_reference, parse_time, principal_for
 from lapel.cli.listing import every_item
 from lapel.cli.printable import printable_json
 from lapel.cli.running import run
@@ -57,7 +57,7 @@ def prune(
     assert end is not None
     principal = principal_for(organisation)
     if not sure:
-        typer.confirm(f"Remove every entry before {format_timestamp(end)} for good?", abort=True)
+        confirm(f"Remove every entry before {format_timestamp(end)} for good?")
 
     async def work(application: Application) -> None:
         count = await application.services.audit_log.prune(principal, before=end)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.arguments import OrganisationOption, principal_for
+from lapel.cli.arguments import OrganisationOption, confirm, principal_for
 from lapel.cli.running import run
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def erase_recipient(
     recipient = ErasedIdentity(type=kind, identity=identity)
     recipient_to_find(kind, identity)  # an invalid identity is refused before the confirmation
     if not sure:
-        typer.confirm(f"Erase every credential that was issued to {identity}, for good?", abort=True)
+        confirm(f"Erase every credential that was issued to {identity}, for good?")
 
     async def work(application: Application) -> None:
         # Endorsements of the erased credentials are found by their addresses, which begin with the server's URL.

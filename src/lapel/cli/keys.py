@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import warnings
 from datetime import datetime
 from enum import StrEnum
+from getpass import GetPassWarning
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -235,5 +237,11 @@ def _parse_since(text: str) -> datetime:
 def _passphrase(file: Path | None, *, confirm: bool) -> bytes:
     if file is not None:
         return read_passphrase(file)
-    passphrase: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            passphrase: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+        except GetPassWarning:
+            hint = "Write it to a file, and name that with --passphrase-file."
+            raise InvalidInput("There is no terminal to ask for the passphrase.", hint=hint) from None
     return passphrase.encode()

@@ -18,7 +18,7 @@ __all__ = ["OWNER_HINT", "DatabaseFile", "Identity"]
 Identity: TypeAlias = tuple[int, int]
 """Device and inode, which distinguish a file from another one that replaces it."""
 
-OWNER_HINT = "Run this as the user that the server runs as, who must own the file and its folder (SQLITE_FILE)."
+OWNER_HINT = "Run this as the server's user, who must be able to write the file and its folder (SQLITE_FILE)."
 _AT_REST_SECONDS = 1.0
 
 
@@ -94,8 +94,9 @@ class DatabaseFile:
         try:
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            reason = write_problem(Path(self._lock)) or error.strerror
-            raise StorageFailure(f"The lock file {self._lock} cannot be opened: {reason}.", hint=OWNER_HINT) from error
+            problem = write_problem(Path(self._lock))
+            detail = f"The lock file {self._lock} cannot be opened: {problem or error.strerror}."
+            raise StorageFailure(detail, hint=OWNER_HINT if problem else None) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not self._is_the_lock(descriptor):  # removed by its owner after we opened it

@@ -272,7 +272,7 @@ def _read_text(file: Path) -> str:
         raise MissingMasterKey(f"The master key's file {file} is not text.") from error
     except OSError as error:
         reason = access_problem(file, os.R_OK) or error.strerror
-        hint = "Run this as the user that the server runs as, who must own the file."
+        hint = "Run this as the server's user, who must be able to read the file."
         raise MissingMasterKey(f"The master key's file {file} cannot be read: {reason}.", hint=hint) from error
 
 
