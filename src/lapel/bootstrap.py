@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
-
-from litestar import Litestar
-from litestar.types import ASGIApp
 
 from lapel.config import Settings
 from lapel.credentials.jsonld import GeneralPath
@@ -24,7 +20,6 @@ from lapel.domain.identifiers import uuid7_source
 from lapel.errors import Conflict
 from lapel.fetching.caching import CachingFetcher
 from lapel.from_settings import database_settings_of, master_key_of
-from lapel.http.app import build_app
 from lapel.http.metrics import Peers
 from lapel.http.services import Services
 from lapel.logs import reason_of
@@ -158,18 +153,6 @@ class Application:
             for part in (self.outside_signer, self.signing_process, self.general_path, self.fetcher):
                 if part is not None:
                     stack.push_async_callback(part.close)
-
-    def asgi(self) -> ASGIApp:
-        """Return the HTTP application. It calls `stop` when the server has answered its last requests."""
-
-        @contextlib.asynccontextmanager
-        async def lifespan(_: Litestar) -> AsyncIterator[None]:
-            try:
-                yield
-            finally:
-                await self.stop()
-
-        return build_app(self.services, lifespan=lifespan)
 
     async def __aenter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ the request is handled. Whatever looks like a secret is masked, wherever it come
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -95,7 +96,7 @@ def configure_logging(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *(_console(colours=out.isatty()) if form == "console" else (_json,)),
+                *(_console(colours=out.isatty() and not os.environ.get("NO_COLOR")) if form == "console" else (_json,)),
             ],
         )
     )

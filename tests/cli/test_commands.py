@@ -112,6 +112,13 @@ def test_verifying_needs_neither_a_server_nor_a_database() -> None:
     assert loaded.isdisjoint({"litestar", "sqlalchemy", "alembic", "uvicorn", "lapel.bootstrap", "lapel.database"})
 
 
+def test_what_works_on_the_database_loads_no_web_framework() -> None:
+    loaded = loaded_by("db", "migrate")
+
+    assert "lapel.bootstrap" in loaded
+    assert loaded.isdisjoint({"litestar", "uvicorn", "lapel.asgi", "lapel.http.app"})
+
+
 def test_verifying_loads_no_client_where_nothing_is_to_be_fetched() -> None:
     badge = json.dumps(Holder().credential())  # with its key in it
 

@@ -318,6 +318,24 @@ def test_the_help_names_the_columns_before_those_that_are_passed_over(lapel: Com
     assert "columns other than those above" in shown
 
 
+def test_an_erased_row_says_what_to_do_about_it(lapel: Command, achievement: str, file: Path) -> None:
+    file.write_text(f"{CLASS}cleo@example.org,Cleo,,,,,\n")
+    lapel("issue", file, "--achievement", achievement)
+    for somebody in ("ada@example.org", "cleo@example.org"):
+        assert lapel("erase-recipient", somebody, "--yes").code == 0
+
+    ended = lapel("issue", file, "--achievement", achievement)
+
+    with_id, without_id = [line for line in ended.err.splitlines() if line.startswith("  row ")]
+    assert "which has been erased: delete it, or give it another id to award it anew" in with_id
+    assert "which has been erased: delete it, or it is awarded anew once you issue this file" in without_id
+    assert "correct or delete them there" in ended.err
+
+    errors = file.with_name("class.errors.csv")
+    errors.write_text(errors.read_text(encoding="utf-8-sig").replace("s-1", "s-9"))
+    assert "Issued 2 credentials." in lapel("issue", errors, "--achievement", achievement).err
+
+
 def test_an_unknown_delimiter_is_wrong_usage(lapel: Command, file: Path) -> None:
     assert lapel("issue", file, "--achievement", "x", "--delimiter", ";;").code == 2
 

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.conformance.opening import connected
-from lapel.database.errors import DatabaseError
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.setting_tiers import SettingRefused
 from tests.support.pgbouncer import Pgbouncer, pgbouncer
@@ -114,7 +113,9 @@ async def test_a_setting_that_it_does_not_take_is_named(postgres: PostgresServer
 
 async def test_pooling_by_statement_is_refused(postgres: PostgresServer, postgres_dsn: str) -> None:
     with pgbouncer(postgres.dsn("postgres"), pool_mode="statement") as running:
-        settings = DatabaseSettings(url=running.before(postgres_dsn), prepared_statements=False, connect_seconds=1)
-        with pytest.raises(DatabaseError):
-            async with connected("postgresql", settings):
-                pass
+        for keeps in (True, False):
+            settings = DatabaseSettings(url=running.before(postgres_dsn), prepared_statements=keeps)
+            with pytest.raises(SettingRefused, match="pools by statement") as caught:
+                async with connected("postgresql", settings):
+                    pass
+            assert "by transaction with DB_PREPARED_STATEMENTS=false" in str(caught.value.hint)

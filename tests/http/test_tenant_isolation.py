@@ -17,6 +17,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from lapel.asgi import asgi_of
 from lapel.cli.running import OPERATOR
 from lapel.domain.access import Role, Scope
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
@@ -103,7 +104,7 @@ class World:
         self.operators.ids["organisations"] = str(DEFAULT_ORGANISATION_ID)
         self.others = fill(server, Scene(server.url, {"owner": others.secret}, "betatown@example.org"), "Betatown")
         self.others.ids["organisations"] = str(other.id)
-        application: Any = server.application.asgi()
+        application: Any = asgi_of(server.application)
         while not hasattr(application, "routes"):  # each layer holds the next
             application = next(value for value in vars(application).values() if callable(value))
         description = server.get("/openapi.json").json()

@@ -7,26 +7,28 @@ import pytest
 from tests.support.source_tree import SourceFile, expect_none, source_files
 
 # What each part of the package may import of the others. `bootstrap` and `parts` wire them and import everything; the
-# command line, where a process begins, starts it. Settings are read there and handed on as plain values. `verifier`
-# wires what is needed to verify alone, so that `lapel verify` loads no server; `from_settings` makes single parts
-# for `bootstrap`.
+# command line, where a process begins, starts it. Settings are read there and handed on as plain values. `asgi` wires
+# the web framework, which only a server loads. `verifier` wires what is needed to verify alone, so that `lapel verify`
+# loads no server; `from_settings` makes single parts for `bootstrap`.
 ARROWS = {
     "errors": set(),
+    "file_system": set(),
     "config": {"errors"},
     "logs": {"errors"},
     "domain": {"errors"},
     "openbadges": {"domain", "errors"},
     "credentials": {"domain", "errors"},
     "fetching": {"domain", "errors"},
-    "database": {"domain", "errors"},
-    "services": {"openbadges", "credentials", "domain", "errors"},
-    "maintenance": {"database", "services", "openbadges", "credentials", "domain", "errors"},
+    "database": {"domain", "errors", "file_system"},
+    "services": {"openbadges", "credentials", "domain", "errors", "file_system"},
+    "maintenance": {"database", "services", "openbadges", "credentials", "domain", "errors", "file_system"},
     "http": {"services", "openbadges", "credentials", "domain", "errors"},
     "web": {"services", "openbadges", "credentials", "domain", "errors"},
     "client": {"services", "openbadges", "domain", "errors"},
     "verifier": {"config", "logs", "fetching", "services", "credentials", "domain", "errors"},
     "from_settings": {"config", "database", "http", "services", "credentials", "domain", "errors"},
-    "serving": {"bootstrap", "config", "maintenance", "services", "errors"},
+    "asgi": {"bootstrap", "http"},
+    "serving": {"asgi", "bootstrap", "config", "maintenance", "services", "errors"},
     "cli": {
         *("bootstrap", "serving", "verifier", "config"),
         *("maintenance", "services", "openbadges", "credentials", "domain", "errors"),
@@ -42,7 +44,7 @@ HOMES = {
     "sqlalchemy": {"lapel.database"},
     "alembic": {"lapel.database"},
     "httpx": {"lapel.client", "lapel.fetching"},
-    "litestar": {"lapel.http", "lapel.web"},
+    "litestar": {"lapel.asgi", "lapel.http", "lapel.web"},
     "uvicorn": {"lapel.serving"},
     "jinja2": {"lapel.web", "lapel.http"},
     "markdown_it": {"lapel.web"},

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
+from lapel.cli.arguments import TIME, OrganisationOption, parse_reference, parse_time, principal_for
 from lapel.cli.listing import every_item
 from lapel.cli.printable import printable
-from lapel.cli.running import acting_for, run
+from lapel.cli.running import run
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Role, Scope, scopes_of
 from lapel.domain.clock import format_timestamp
 from lapel.errors import InvalidInput
@@ -50,11 +50,11 @@ def create(
     """Create a key and print it."""
     if days is not None and expires is not None:
         raise InvalidInput("--days and --expires exclude each other.", hint="Give one of them.")
-    organisation_id, expires_at = parse_organisation(organisation), parse_time(expires)
+    principal, expires_at = principal_for(organisation), parse_time(expires)
 
     async def work(application: Application) -> None:
         created = await application.services.api_keys.create_for(
-            organisation_id,
+            principal.organisation_id,
             name=name,
             role=role,
             scopes=scope or None,
@@ -75,7 +75,7 @@ def list_keys(organisation: OrganisationOption = None) -> None:
 
     The keys themselves are never shown.
     """
-    principal = acting_for(parse_organisation(organisation))
+    principal = principal_for(organisation)
 
     async def work(application: Application) -> None:
         services = application.services
@@ -103,7 +103,7 @@ def revoke(
     organisation: OrganisationOption = None,
 ) -> None:
     """Revoke a key for good. A running server refuses it within a second."""
-    principal, parsed_id = acting_for(parse_organisation(organisation)), parse_reference(key_id)
+    principal, parsed_id = principal_for(organisation), parse_reference(key_id)
 
     async def work(application: Application) -> None:
         key = await application.services.api_keys.revoke(principal, parsed_id, even_the_last=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
+from lapel.cli.arguments import TIME, OrganisationOption, confirm, parse_reference, parse_time, principal_for
 from lapel.cli.listing import every_item
 from lapel.cli.printable import printable_json
-from lapel.cli.running import acting_for, run
+from lapel.cli.running import run
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import format_timestamp
 
@@ -35,7 +35,7 @@ def list_entries(
 ) -> None:
     """List what was done, newest first: when, who, from where, what, and to what."""
     entity_id = None if entity is None else parse_reference(entity)
-    start, end, principal = parse_time(since), parse_time(until), acting_for(parse_organisation(organisation))
+    start, end, principal = parse_time(since), parse_time(until), principal_for(organisation)
 
     async def work(application: Application) -> None:
         page = application.services.audit_log.page
@@ -55,9 +55,9 @@ def prune(
     """Remove old entries for good. The log then says who removed them, and up to when."""
     end = parse_time(before)
     assert end is not None
-    principal = acting_for(parse_organisation(organisation))
+    principal = principal_for(organisation)
     if not sure:
-        typer.confirm(f"Remove every entry before {format_timestamp(end)} for good?", abort=True)
+        confirm(f"Remove every entry before {format_timestamp(end)} for good?")
 
     async def work(application: Application) -> None:
         count = await application.services.audit_log.prune(principal, before=end)

@@ -13,6 +13,7 @@ from lapel.cli import apikey, audit, baking, demo, erasing, issuing, keys, organ
 from lapel.cli.db import backups, checking, copying, recovering
 from lapel.cli.db import group as database
 from lapel.cli.failures import print_error
+from lapel.cli.printable import spell_out_unknown_characters
 from lapel.errors import LapelError
 
 __all__ = ["app", "main"]
@@ -84,6 +85,7 @@ def _root(
 
 def main() -> None:
     """Run the command that the arguments name. Exits with 1 on a failure, 2 on wrong usage."""
+    spell_out_unknown_characters()
     try:
         app()
     except LapelError as error:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.arguments import OrganisationOption, parse_organisation
-from lapel.cli.running import acting_for, run
+from lapel.cli.arguments import OrganisationOption, confirm, principal_for
+from lapel.cli.running import run
 
 if TYPE_CHECKING:
     from lapel.bootstrap import Application
@@ -28,11 +28,11 @@ def erase_recipient(
     from lapel.services.recipient_look_up import recipient_to_find
     from lapel.services.requests import ErasedIdentity
 
-    principal = acting_for(parse_organisation(organisation))
+    principal = principal_for(organisation)
     recipient = ErasedIdentity(type=kind, identity=identity)
     recipient_to_find(kind, identity)  # an invalid identity is refused before the confirmation
     if not sure:
-        typer.confirm(f"Erase every credential that was issued to {identity}, for good?", abort=True)
+        confirm(f"Erase every credential that was issued to {identity}, for good?")
 
     async def work(application: Application) -> None:
         # Endorsements of the erased credentials are found by their addresses, which begin with the server's URL.

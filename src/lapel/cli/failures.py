@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
-from lapel.cli.printable import printable_json
+from lapel.cli.printable import print_coloured, printable_json
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, LapelError
 
@@ -52,7 +52,7 @@ def errors_as_json(as_json: bool) -> Iterator[None]:
 
 def print_error(error: LapelError) -> None:
     """Print the code, the message, each wrong member, and the hint on standard error."""
-    typer.secho(f"error: {error.code}: {error.detail}", err=True, fg=typer.colors.RED)
+    print_coloured(f"error: {error.code}: {error.detail}", typer.colors.RED)
     for entry in error.errors:
         if entry.detail in error.detail:  # printed already
             continue

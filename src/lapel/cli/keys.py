@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
 from datetime import datetime
 from enum import StrEnum
+from getpass import GetPassWarning
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.arguments import OrganisationOption, principal_for
 from lapel.cli.files import read_passphrase, read_source, write_secret_file
-from lapel.cli.running import OPERATOR, run
+from lapel.cli.printable import print_coloured
+from lapel.cli.running import run
 from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import parse_id
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
@@ -41,11 +45,12 @@ class Form(StrEnum):
 
 
 @app.command("list", epilog="Example: lapel keys list 018f3c1a-…")
-def list_keys(issuer: _Issuer) -> None:
+def list_keys(issuer: _Issuer, organisation: OrganisationOption = None) -> None:
     """List every key that an issuer has ever had, oldest first: id, algorithm, state, where it is held, and times."""
+    principal = principal_for(organisation)
 
     async def work(application: Application) -> None:
-        for key in await application.services.signing_keys.of_issuer(OPERATOR, await _issuer_id(application, issuer)):
+        for key in await application.services.signing_keys.of_issuer(principal, await _issuer_id(application, issuer)):
             typer.echo(_line(key))
 
     run(work)
@@ -55,23 +60,28 @@ def list_keys(issuer: _Issuer) -> None:
 def rotate(
     issuer: _Issuer,
     algorithm: Annotated[KeyAlgorithm, typer.Option(help="Which of its keys.")] = KeyAlgorithm.ED25519,
+    organisation: OrganisationOption = None,
 ) -> None:
     """Create a new key, which signs from now on. What the old one signed stays valid."""
+    principal = principal_for(organisation)
 
     async def work(application: Application) -> None:
-        key = await application.services.signing_keys.rotate(OPERATOR, await _issuer_id(application, issuer), algorithm)
+        key = await application.services.signing_keys.rotate(
+            principal, await _issuer_id(application, issuer), algorithm
+        )
         typer.echo(_line(key))
 
     run(work)
 
 
 @app.command(epilog="Example: lapel keys retire 018f3c1a-… 018f3c1b-…")
-def retire(issuer: _Issuer, key: _Key) -> None:
+def retire(issuer: _Issuer, key: _Key, organisation: OrganisationOption = None) -> None:
     """Stop signing with a key. What it signed stays valid."""
+    principal = principal_for(organisation)
 
     async def work(application: Application) -> None:
         retired = await application.services.signing_keys.retire(
-            OPERATOR, await _issuer_id(application, issuer), parse_id(key)
+            principal, await _issuer_id(application, issuer), parse_id(key)
         )
         typer.echo(_line(retired))
 
@@ -88,14 +98,15 @@ def compromise(
             help="Signatures from then on are not trusted, such as 2026-01-31T12:00:00Z; by default in two seconds."
         ),
     ] = None,
+    organisation: OrganisationOption = None,
 ) -> None:
     """Mark a key as compromised: it stops signing, and nothing it signed with a later date verifies any more."""
-    since_time = None if since is None else _parse_since(since)
+    principal, since_time = principal_for(organisation), None if since is None else _parse_since(since)
 
     async def work(application: Application) -> None:
         service = application.services.signing_keys
         changed = await service.compromise(
-            OPERATOR, await _issuer_id(application, issuer), parse_id(key), since=since_time
+            principal, await _issuer_id(application, issuer), parse_id(key), since=since_time
         )
         typer.echo(_line(changed))
         typer.echo(
@@ -110,17 +121,19 @@ def import_key(
     issuer: _Issuer,
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="A private key: PEM (PKCS #8) or JWK.")],
     passphrase_file: _PassphraseFile = None,
+    organisation: OrganisationOption = None,
 ) -> None:
     """Import a key made elsewhere, to sign from now on. If an outside signer holds it, give its public half."""
     from lapel.credentials.key_storage.key_files import ENCRYPTED, read_key
 
+    principal = principal_for(organisation)
     data = read_source(file)
     passphrase = _passphrase(passphrase_file, confirm=False) if data.lstrip().startswith(ENCRYPTED) else None
     imported = read_key(data, passphrase=passphrase)
 
     async def work(application: Application) -> None:
         key = await application.services.signing_keys.import_key(
-            OPERATOR,
+            principal,
             await _issuer_id(application, issuer),
             public_key=imported.public_key,
             private_key=imported.private_key,
@@ -139,27 +152,27 @@ def export(
         bool, typer.Option("--unencrypted", help="Do not encrypt it: whoever reads the file has the key.")
     ] = False,
     form: Annotated[Form, typer.Option(help="A JWK is never encrypted.")] = Form.PEM,
+    organisation: OrganisationOption = None,
 ) -> None:
     """Write a private key to a file, encrypted under a passphrase. Whoever opens it can sign in the issuer's name."""
     from lapel.credentials.key_storage.key_files import private_jwk, private_pem
 
     if form is Form.JWK and not unencrypted:
         raise InvalidInput("A JWK cannot be encrypted here.", hint="Add --unencrypted, or leave --form out.")
-    key_id = parse_id(key)
+    principal, key_id = principal_for(organisation), parse_id(key)
     passphrase = None if unencrypted else _passphrase(passphrase_file, confirm=True)
 
     async def work(application: Application) -> None:
-        private = await application.services.signing_keys.private_half(OPERATOR, key_id)
+        private = await application.services.signing_keys.private_half(principal, key_id)
         if form is Form.JWK:
             content = json.dumps(private_jwk(private), indent=2).encode() + b"\n"
         else:
             content = private_pem(private, passphrase=passphrase)
         write_secret_file(out, content)
         if unencrypted:
-            typer.secho(
+            print_coloured(
                 f"warning: {out} is NOT encrypted: whoever reads it can sign in the issuer's name.",
-                err=True,
-                fg=typer.colors.YELLOW,
+                typer.colors.YELLOW,
             )
 
     run(work)
@@ -224,5 +237,11 @@ def _parse_since(text: str) -> datetime:
 def _passphrase(file: Path | None, *, confirm: bool) -> bytes:
     if file is not None:
         return read_passphrase(file)
-    passphrase: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            passphrase: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+        except GetPassWarning:
+            hint = "Write it to a file, and name that with --passphrase-file."
+            raise InvalidInput("There is no terminal to ask for the passphrase.", hint=hint) from None
     return passphrase.encode()

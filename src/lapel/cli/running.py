@@ -12,7 +12,7 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
     from lapel.bootstrap import Application
 
-__all__ = ["OPERATOR", "PATIENCE_SECONDS", "acting_for", "run"]
+__all__ = ["OPERATOR", "PATIENCE_SECONDS", "run"]
 
 Result = TypeVar("Result")
 

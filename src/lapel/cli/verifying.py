@@ -11,7 +11,7 @@ from lapel.cli.arguments import JsonOption
 from lapel.cli.failures import print_error
 from lapel.cli.files import read_source
 from lapel.cli.loading import loading
-from lapel.cli.printable import printable, printable_json
+from lapel.cli.printable import print_coloured, printable, printable_json
 from lapel.domain.verification import Kind, Problem
 from lapel.errors import LapelError
 
@@ -114,10 +114,11 @@ def _show(report: Report) -> None:
     noun = "endorsement" if shown.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2) else "badge"
     if any(check.problem is Problem.NOT_A_BADGE for check in report.checks):
         noun = "credential, which is not an Open Badge,"
-    typer.secho(
+    print_coloured(
         f"This {noun} is {_WORD[report.valid]}."
         if report.valid is not None
         else f"It could not be determined whether this {noun} is valid.",
-        fg=_COLOUR[report.valid],
+        _COLOUR[report.valid],
+        err=False,
         bold=True,
     )

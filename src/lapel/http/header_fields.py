@@ -5,7 +5,10 @@ Names are in lower case, as in ASGI.
 
 from __future__ import annotations
 
-from litestar.types import Scope
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # commands load this module without the web framework
+    from litestar.types import Scope
 
 __all__ = ["field_lines", "first_line"]
 

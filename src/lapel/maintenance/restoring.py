@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapel.credentials.key_storage.master_key import WrongMasterKey
-from lapel.credentials.key_storage.secret_file import give_owner_of, sync_folder
+from lapel.credentials.key_storage.secret_file import sync_folder
 from lapel.database.errors import (
     CorruptDatabase,
     DatabaseBusy,
@@ -26,6 +27,7 @@ from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import LAST_ID
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput, NotFound
+from lapel.file_system import give_owner_of
 from lapel.maintenance.backing_up import own_file_of
 from lapel.maintenance.carrying_over import CarriedOver, carry_over
 from lapel.maintenance.examining import CopyContents, Installation, UnsoundCopy, examine, findings_of
@@ -111,6 +113,7 @@ async def restore(
         with database.opened_by_nobody():
             kept = _unused_name(own, database) if keep else None
             give_owner_of(own if own.exists() else own.parent, draft)
+            await asyncio.sleep(0)  # the last moment at which somebody's Ctrl-C leaves everything as it was
             put_in_place(draft, own, kept=kept, companions=database.companions)
     return replace(restored, file=own, kept=kept)
 

@@ -16,6 +16,7 @@ from contextlib import nullcontext
 import structlog
 import uvicorn
 
+from lapel.asgi import asgi_of
 from lapel.bootstrap import Application, build
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import LapelError, Unsupported
@@ -105,7 +106,7 @@ def server_of(application: Application, acceptor: Acceptor, slot: WorkerSlot | N
 
     return DrainingServer(
         uvicorn.Config(
-            application.asgi(),
+            asgi_of(application),
             http=type("Connection", (DrainingConnection, guarded(limits)), {}),
             ws="none",
             lifespan="on",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -70,6 +71,23 @@ def test_what_is_written_at_the_last_moment_is_not_overlooked(
     assert (refused.code, "written to the database meanwhile" in refused.err) == (1, True)
     assert ask(database, "SELECT name FROM organisations") == [("late",)]
     assert lapel("db", "restore", backup).code == 0
+
+
+def test_whoever_gives_up_at_the_last_moment_keeps_what_was_there(
+    lapel: Command, database: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(state_of(database.parent))
+    change(database, "UPDATE organisations SET name = 'late'")
+
+    def interrupted(file: Path) -> None:
+        signal.raise_signal(signal.SIGINT)
+        sync_file(file)
+
+    monkeypatch.setattr("lapel.maintenance.restoring.sync_file", interrupted)
+
+    assert lapel("db", "restore", backup).code == 130
+    assert set(state_of(database.parent)) == before
+    assert ask(database, "SELECT name FROM organisations") == [("late",)]
 
 
 def test_what_was_there_goes_where_that_is_said(lapel: Command, database: Path, backup: Path, tmp_path: Path) -> None:

@@ -71,7 +71,6 @@ def test_a_factory_that_was_given_no_module_says_where_they_are() -> None:
         ("postgresql://ada@db/lapel?passfile=/etc/lapel/pgpass", "postgresql://ada@db/lapel?passfile=/etc/lapel/pgpass"),
         ("postgresql://ada@db/lapel?options=-csecret", "postgresql://ada@db/lapel?options=***"),
         ("postgresql://ada:se:cret@db/lapel", "postgresql://ada:***@db/lapel"),
-        ("postgresql://ada:se@cret@db/lapel", "postgresql://ada:***@db/lapel"),
         ("postgresql://ada@db/lapel", "postgresql://ada@db/lapel"),
     ],
 )  # fmt: skip
@@ -87,6 +86,7 @@ def test_a_password_is_shown_nowhere(url: str, shown: str) -> None:
     [
         "host=db password=secret dbname=lapel",
         "postgresql://ada:se/cret@db/lapel",
+        "postgresql://ada:se@cret@db/lapel",  # the driver would look for the host cret@db
         "postgresql://ada:se#cret@db/lapel",
         "postgresql://ada:se?cr@et@db/lapel",
         "postgresql://ada:secret/lapel",

@@ -18,7 +18,6 @@ from lapel.database.errors import StorageFailure
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.module import PostgresqlDatabase
 from lapel.database.setting_tiers import Setting, SettingRefused, Tier, check_settings
-from lapel.database.sqlite.database_file import network_file_system
 from lapel.database.sqlite.driver import connect_stdlib
 from lapel.database.sqlite.module import SqliteDatabase
 from tests.support.databases import opened
@@ -162,32 +161,6 @@ async def test_sqlite_is_set_to_lose_nothing(tmp_path: Path) -> None:
     assert shown["synchronous"] == "FULL"
     assert shown["foreign_keys"] == "ON"
     assert shown["mmap_size"] == "0"
-
-
-MOUNTS = """\
-25 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-40 25 0:45 / /srv/shared\\040files rw,relatime shared:20 - nfs4 server:/export rw,vers=4.2
-41 40 8:2 / /srv/shared\\040files/local rw,relatime - xfs /dev/sdb1 rw
-"""
-
-
-@pytest.mark.parametrize(
-    ("folder", "kind"),
-    [
-        ("/srv/shared files/lapel", "nfs4"),
-        ("/srv/shared files/local/lapel", None),
-        ("/srv/shared filesystem", None),
-        ("/home", None),
-    ],
-)
-def test_a_network_file_system_is_known_as_one(tmp_path: Path, folder: str, kind: str | None) -> None:
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(MOUNTS)
-    assert network_file_system(Path(folder), mounts=mounts) == kind
-
-
-def test_where_nobody_tells_of_mounts_none_is_refused(tmp_path: Path) -> None:
-    assert network_file_system(tmp_path, mounts=tmp_path / "none") is None
 
 
 async def test_a_database_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ from lapel.cli.issuing.columns import describe_problem, request_of
 from lapel.cli.issuing.output import IssuedFiles, check_output, find_partial_output
 from lapel.cli.issuing.rejected_rows import RejectedRows
 from lapel.cli.issuing.seen_rows import SeenRows
-from lapel.cli.printable import printable_json
-from lapel.cli.running import OPERATOR
+from lapel.cli.printable import print_coloured, printable_json
+from lapel.domain.access import Principal
 from lapel.domain.credential import CredentialFormat
 from lapel.openbadges.problems import Problems
 from lapel.services.issuing.bulk_issuing import Row, RowOutcome, key_of_id, key_of_position
@@ -48,6 +48,7 @@ _log = structlog.get_logger("lapel.cli")
 class IssueOptions:
     """The options of the command; see `lapel.cli.issuing.command.issue`."""
 
+    principal: Principal
     achievement: str
     format: CredentialFormat
     dry_run: bool
@@ -76,7 +77,7 @@ async def issue_all(application: Application, award_file: AwardFile, options: Is
     """
     for warning in application.settings.warnings:
         _log.warning(warning)
-    achievement = await application.bulk_issuing.achievement(OPERATOR, options.achievement)
+    achievement = await application.bulk_issuing.achievement(options.principal, options.achievement)
     if options.output is not None:
         check_output(options.output, make=not options.dry_run)
     rejected, counts = RejectedRows(award_file, options.errors), _Counts()
@@ -192,9 +193,9 @@ class _Run:
                 rows.append(row)
         if self._options.dry_run:
             drafts = _MAX_DRAFTS - len(self._counts.drafts)
-            outcomes = self._bulk.preview(OPERATOR, self._achievement_id, rows, drafts=drafts)
+            outcomes = self._bulk.preview(self._options.principal, self._achievement_id, rows, drafts=drafts)
         else:
-            outcomes = self._bulk.issue(OPERATOR, self._achievement_id, rows)
+            outcomes = self._bulk.issue(self._options.principal, self._achievement_id, rows)
         return _Batch(batch, problems, asyncio.create_task(outcomes))
 
     async def end(self, batch: _Batch) -> int:
@@ -274,11 +275,11 @@ def _print_results(award_file: AwardFile, options: IssueOptions, rejected: Rejec
         typer.echo(f"{counts.issued_before:,} {were} issued before.", err=True)
     if rejected.count:
         were = "1 row is wrong and was" if rejected.count == 1 else f"{rejected.count:,} rows are wrong and were"
-        typer.secho(f"{were} left out:", err=True, fg=typer.colors.RED)
+        print_coloured(f"{were} left out:", typer.colors.RED)
         for line in rejected.first_lines:
             typer.echo(f"  {line}", err=True)
         if (more := rejected.count - len(rejected.first_lines)) > 0:
             typer.echo(f"  and {more:,} more", err=True)
-        typer.echo(f"They are in {rejected.path}: correct them there, and issue that file.", err=True)
+        typer.echo(f"They are in {rejected.path}: correct or delete them there, and issue that file.", err=True)
         if rejected.was_renamed:
             typer.echo("The file that had that name already is unchanged.", err=True)

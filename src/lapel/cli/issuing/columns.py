@@ -165,6 +165,11 @@ def request_of(
 
 def describe_problem(problem: FieldError, values: Mapping[str, str]) -> str:
     """Describe a problem of a request in terms of the row's columns."""
+    if problem.code == "erased":
+        anew = (
+            "give it another id to award it anew" if "id" in values else "it is awarded anew once you issue this file"
+        )
+        return f"{problem.detail}: delete it, or {anew}"
     column = _COLUMN_OF_POINTER.get(problem.pointer, problem.pointer)
     if problem.pointer == "/recipient/identity":
         column = "email" if "email" in values else "identity"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.arguments import OrganisationOption, principal_for
 from lapel.cli.running import run
 from lapel.domain.credential import CredentialFormat
 
@@ -42,6 +43,7 @@ def issue(
     format: Annotated[CredentialFormat, typer.Option(help="How to secure the credentials.")] = (  # noqa: A002 - the option's name
         CredentialFormat.EDDSA_RDFC_2022
     ),
+    organisation: OrganisationOption = None,
 ) -> None:
     """Issue one achievement to everybody in a file, each row once.
 
@@ -59,7 +61,13 @@ def issue(
         raise typer.BadParameter("One character, or the word tab.", param_hint="--delimiter")
     with AwardFile.open(file, delimiter=delimiter, ignore_unknown=ignore_unknown) as award_file:
         options = IssueOptions(
-            achievement=achievement, format=format, dry_run=dry_run, output=output, images=images, errors=errors
+            principal=principal_for(organisation),
+            achievement=achievement,
+            format=format,
+            dry_run=dry_run,
+            output=output,
+            images=images,
+            errors=errors,
         )
 
         async def work(application: Application) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["give_owner_of", "sync_folder", "write_secret"]
+__all__ = ["sync_folder", "write_secret"]
 
 
 def write_secret(file: Path, content: bytes) -> None:
@@ -36,13 +36,6 @@ def _draft(file: Path, content: bytes) -> Path:
         draft.unlink()
         raise
     return draft
-
-
-def give_owner_of(other: Path, file: Path) -> None:
-    """If root runs this, give `file` to the owner of `other`: a server of that user could not open root's file."""
-    if os.geteuid() == 0:
-        status = other.stat()
-        os.chown(file, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def sync_folder(folder: Path) -> None:

@@ -26,7 +26,7 @@ from lapel.database.setting_tiers import SettingRefused
 __all__ = ["Connection", "PostgresqlConnectionManager", "committing"]
 
 
-_BY_TRANSACTION_HINT = "Set DB_PREPARED_STATEMENTS=false, or let it pool by session: docs/scaling.md."
+_POOLING_HINT = "Let it pool by session, or by transaction with DB_PREPARED_STATEMENTS=false: docs/scaling.md."
 _PARAMETER_HINT = "Name it in pgbouncer's ignore_startup_parameters, and set it for the database: docs/scaling.md."
 _QUERY_HINT = "After its question mark, leave out what is no setting of PostgreSQL's and not known to the driver."
 _TLS_HINT = "Look at sslmode, sslrootcert, sslcert and sslkey in DATABASE_URL, and at the server's certificate."
@@ -285,7 +285,9 @@ async def _keep(connection: LoneConnection) -> None:
 def _refusal(error: Exception, url: str) -> SettingRefused | None:
     """Return the error for a configuration of PostgreSQL, a pooler or this machine that retrying does not help."""
     if isinstance(error, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError):
-        return SettingRefused("A pooler before PostgreSQL loses prepared statements.", hint=_BY_TRANSACTION_HINT)
+        return SettingRefused("A pooler before PostgreSQL loses prepared statements.", hint=_POOLING_HINT)
+    if "statement pooling mode" in str(error):
+        return SettingRefused("A pooler before PostgreSQL pools by statement: no transactions.", hint=_POOLING_HINT)
     if "unsupported startup parameter" in str(error):
         return SettingRefused(f"A pooler before PostgreSQL says: {error}.", hint=_PARAMETER_HINT)
     if isinstance(error, asyncpg.UndefinedObjectError | asyncpg.CantChangeRuntimeParamError):

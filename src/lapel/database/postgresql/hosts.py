@@ -29,7 +29,7 @@ _Attempt: TypeAlias = tuple[Host, LoneConnection]
 
 # A password with an unescaped @, / or ? does not match: it would be misread, and shown in part.
 _URL = re.compile(
-    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:/?#]*)(?P<password>:[^/?#]*)?(?P<at>@))?"
+    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:/?#@]*)(?P<password>:[^/?#@]*)?(?P<at>@))?"
     r"(?P<hosts>[^/?@]*)(?P<database>/[^?@]*)?(?:\?(?P<query>[^@]*))?"
 )
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(?::(?P<port>\d*))?")
@@ -83,9 +83,8 @@ def tls_problem(error: OSError, url: str) -> str | None:
                     Path(file).open("rb").close()
             except OSError as unreadable:
                 return f"{name}: {unreadable}"
-    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return str(error)
-    return str(error) if "rejected SSL upgrade" in str(error) else None
+    is_final = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return str(error) if is_final or "rejected SSL upgrade" in str(error) else None
 
 
 def _parts(url: str, setting: str = "DATABASE_URL") -> Mapping[str, str]:

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lapel.database.errors import DatabaseLocked, MissingDatabase, StorageFailure
+from lapel.file_system import MOUNTS, access_problem, give_owner_of, network_file_system, write_problem
 
-__all__ = ["MOUNTS", "DatabaseFile", "Identity", "network_file_system"]
+__all__ = ["OWNER_HINT", "DatabaseFile", "Identity"]
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode, which distinguish a file from another one that replaces it."""
 
-_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "ceph", "lustre", "fuse.sshfs"})
-MOUNTS = Path("/proc/self/mountinfo")
-"""Linux's list of mounts."""
-
+OWNER_HINT = "Run this as the server's user, who must be able to write the file and its folder (SQLITE_FILE)."
 _AT_REST_SECONDS = 1.0
 
 
@@ -43,9 +41,11 @@ class DatabaseFile:
 
         Raises:
             MissingDatabase: the file does not exist and may not be created.
-            StorageFailure: its folder cannot be created, or is on a network file system.
+            StorageFailure: its folder cannot be created or entered, or is on a network file system.
         """
         folder = Path(self.path).parent
+        if problem := access_problem(folder, os.X_OK):
+            raise StorageFailure(f"The database file {self.path} cannot be opened: {problem}.", hint=OWNER_HINT)
         if not make and not os.path.exists(self.path):
             raise MissingDatabase(
                 f"There is no database file {os.path.abspath(self.path)}.",
@@ -53,7 +53,9 @@ class DatabaseFile:
                 " `lapel serve`, `lapel db migrate` and `lapel demo` make a new one.",
             )
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not folder.exists():
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                give_owner_of(folder.parent, folder)
         except OSError as error:
             raise StorageFailure(
                 f"The folder {folder} cannot be made: {error.strerror}.",
@@ -79,6 +81,7 @@ class DatabaseFile:
             )
         with suppress(OSError):  # it already exists; any other error shows when SQLite opens it
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            give_owner_of(Path(self.path).parent, Path(self.path))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -91,7 +94,9 @@ class DatabaseFile:
         try:
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StorageFailure(f"The lock file {self._lock} cannot be opened: {error.strerror}.") from error
+            problem = write_problem(Path(self._lock))
+            detail = f"The lock file {self._lock} cannot be opened: {problem or error.strerror}."
+            raise StorageFailure(detail, hint=OWNER_HINT if problem else None) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not self._is_the_lock(descriptor):  # removed by its owner after we opened it
@@ -145,18 +150,3 @@ class DatabaseFile:
     def uri(self, query: str) -> str:
         """Return the file's SQLite URI with that query (https://sqlite.org/uri.html)."""
         return f"{Path(self.path).absolute().as_uri()}?{query}"
-
-
-def network_file_system(folder: Path, *, mounts: Path) -> str | None:
-    """Return the type of the network file system that contains `folder`; None if it is local or unknown."""
-    try:
-        lines = mounts.read_text().splitlines()
-    except OSError:
-        return None
-    path, mount_point, kind = folder.resolve(), "", ""
-    for line in lines:  # proc(5): the mount point is the fifth field, the type follows the lone hyphen
-        before, _, after = line.partition(" - ")
-        candidate = before.split()[4].encode().decode("unicode_escape")  # spaces are written as \040
-        if path.is_relative_to(candidate) and len(candidate) >= len(mount_point):
-            mount_point, kind = candidate, after.split()[0]
-    return kind if kind in _NETWORK else None

@@ -6,8 +6,11 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lapel.database import errors as e
+from lapel.database.sqlite.database_file import OWNER_HINT
+from lapel.file_system import write_problem
 
 __all__ = ["DRIVER_ERRORS", "is_busy", "not_opened", "translated", "translating"]
 
@@ -88,8 +91,9 @@ def not_opened(file: str, error: sqlite3.Error) -> e.DatabaseError:
     result = translated(error)
     if not isinstance(result, e.StorageFailure | e.ReadOnlyDatabase):
         return result
-    hint = "Set SQLITE_FILE to a path you can write, on a disk that is whole."
-    return e.StorageFailure(f"The database file {file} cannot be opened: {error}.", hint=hint)
+    reason = write_problem(Path(file))
+    hint = OWNER_HINT if reason else "Set SQLITE_FILE to a path you can write, on a disk that is whole."
+    return e.StorageFailure(f"The database file {file} cannot be opened: {reason or error}.", hint=hint)
 
 
 def _code(error: Exception) -> int:

@@ -11,11 +11,12 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Final, TypeAlias
-
-from litestar.types import HTTPScope
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lapel.http.header_fields import field_lines
+
+if TYPE_CHECKING:
+    from litestar.types import HTTPScope
 
 __all__ = ["TRUSTED_PROXIES", "UNKNOWN", "IPNetwork", "TrustedProxies", "client_address"]
 

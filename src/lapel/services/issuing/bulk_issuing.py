@@ -195,5 +195,5 @@ class BulkIssuing:
 def _no_achievement(named: str) -> NotFound:
     return NotFound(
         f"There is no achievement {named[:200]!r} here.",
-        hint="Give its id or its address, as `POST /v3/achievements` answered it.",
+        hint="Give its id or its address, as `POST /v3/achievements` answered it, and its --organisation.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from lapel.credentials.key_storage.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
-from lapel.credentials.key_storage.secret_file import give_owner_of, sync_folder, write_secret
+from lapel.credentials.key_storage.secret_file import sync_folder, write_secret
 from lapel.domain.access import acting_for
 from lapel.domain.audit import Action
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Isolation, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, LapelError, Unavailable
+from lapel.file_system import access_problem, give_owner_of, write_problem
 from lapel.services.auditing.recording import record
 from lapel.services.paging import all_pages
 
@@ -95,6 +97,7 @@ class StoredMasterKey:
         if make:
             if self.new_file is not None:
                 _write_once(self.new_file, self.key.to_text() + "\n")
+                give_owner_of(self.new_file.parent, self.new_file)
             stored = await store.run(lambda tx: tx.server_facts.put_if_absent(CHECK_VALUE, value), idempotent=True)
         else:
             stored = await store.read().server_facts.find(CHECK_VALUE) or value
@@ -174,7 +177,7 @@ def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own
     if own_file is None:
         return StoredMasterKey(MasterKey.generate())
     beside = own_file.with_name(f"{own_file.name}.master-key")
-    if beside.exists():
+    if os.path.exists(beside):  # false also if its folder may not be entered, which the database reports
         return StoredMasterKey(MasterKey.parse(_read_text(beside)), file=beside)
     return StoredMasterKey(MasterKey.generate(), new_file=beside)
 
@@ -217,7 +220,12 @@ def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[M
         raise rotating
     new, real_file = MasterKey.generate(), file.resolve()
     backup = None if new_file else _link_old(real_file)
-    _write_once(next_file, new.to_text() + "\n", if_exists=rotating)
+    try:
+        _write_once(next_file, new.to_text() + "\n", if_exists=rotating)
+    except MissingMasterKey:
+        if backup is not None:
+            backup.unlink()
+        raise
     if backup is not None:
         give_owner_of(backup, next_file)
     try:
@@ -260,8 +268,12 @@ def _next_file(file: Path) -> Path:
 def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MissingMasterKey(f"The master key's file {file} cannot be read.") from error
+    except UnicodeDecodeError as error:
+        raise MissingMasterKey(f"The master key's file {file} is not text.") from error
+    except OSError as error:
+        reason = access_problem(file, os.R_OK) or error.strerror
+        hint = "Run this as the server's user, who must be able to read the file."
+        raise MissingMasterKey(f"The master key's file {file} cannot be read: {reason}.", hint=hint) from error
 
 
 def _write_once(file: Path, text: str, *, if_exists: LapelError | None = None) -> None:
@@ -271,5 +283,6 @@ def _write_once(file: Path, text: str, *, if_exists: LapelError | None = None) -
         raise if_exists or Unavailable("Another process is starting on this database right now.") from error
     except OSError as error:
         raise MissingMasterKey(
-            f"The master key cannot be written to {file}: {error.strerror}.", hint="Make that folder writable."
+            f"The master key cannot be written to {file}: {write_problem(file) or error.strerror}.",
+            hint="Make that folder writable for this user, and see that its disk has room.",
         ) from error

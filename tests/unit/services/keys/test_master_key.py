@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import stat
 from pathlib import Path
 
@@ -154,6 +155,20 @@ async def test_what_fails_half_way_changes_nothing(server: Server, file: Path, n
     await started(file).establish(server.database)
     whole = [key for key in await server.key_ring.public_keys(issuer.id) if key.id != damaged.id]
     assert all(server.key_ring.private_half(key) for key in whole)
+
+
+async def test_on_a_full_disk_nothing_is_left_of_a_rotation(server: Server, file: Path) -> None:
+    kept = started(file)
+    await kept.establish(server.database)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))  # a new key has 65 bytes
+    try:
+        with pytest.raises(MissingMasterKey, match="File too large") as caught:
+            await kept.rotate(server.database)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "its disk has room" in str(caught.value.hint)
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 async def test_a_rotation_that_was_interrupted_is_told_with_what_to_do(server: Server, file: Path) -> None:
