@@ -102,7 +102,7 @@ def test_its_commands_lead_to_a_server_with_a_master_key_beside_the_data(package
         )
 
     try:
-        assert eventually(lambda: serving.poll() is not None or answers(port), within=60), log.read_text()
+        assert eventually(lambda: serving.poll() is not None or answers(port), within=240), log.read_text()
         assert serving.poll() is None, log.read_text()
     finally:
         serving.send_signal(signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import socket
@@ -259,6 +260,24 @@ def test_a_body_that_is_not_json_is_a_415(server: LiveServer) -> None:
     response = server.ask("POST", "/v3/issuers", content=b"name=x", headers={"content-type": "text/plain"})
 
     assert response.status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/v3/issuers", "application/json"),
+        ("/v3/credentials/batch", "application/json"),
+        ("/v3/verify", "application/json"),
+        ("/v3/verify", "multipart/form-data; boundary=x"),
+        ("/vc-api/credentials/verify", "application/json"),
+    ],
+)
+def test_a_compressed_body_is_a_415(server: LiveServer, path: str, media_type: str) -> None:
+    fields = {"content-type": media_type, "content-encoding": "gzip"}
+    response = server.ask("POST", path, content=gzip.compress(b'{"name": "Harbour University"}'), headers=fields)
+
+    assert (response.status_code, response.json()["code"]) == (415, "unknown_content_coding")
+    assert response.headers["accept-encoding"] == "identity"
 
 
 def test_a_large_body_is_refused_at_once(server: LiveServer) -> None:

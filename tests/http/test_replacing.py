@@ -48,6 +48,20 @@ def test_the_new_one_counts_and_the_old_one_says_where_it_is(server: LiveServer)
     assert f'href="{old["id"]}"' in server.get(new["id"], accept="text/html").text
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("Typing error", "Typing error."), ("Wrong name! ", "Wrong name!"), ("(see the minutes)", "(see the minutes).")],
+)
+def test_the_reason_is_a_sentence_of_its_own(
+    server: LiveServer, achievement: dict[str, Any], given: str, shown: str
+) -> None:
+    old = server.create("/v3/credentials", achievement=achievement["id"], recipient=ADA)
+
+    new = server.ask("POST", f"{old['id']}/replace", json={"recipient": ADA, "reason": given}).json()
+
+    assert item(server, old["id"], achievement)["statusReason"] == f"{shown} Replaced by {new['id']}"
+
+
 def test_it_may_be_of_another_achievement_of_the_same_issuer(server: LiveServer) -> None:
     issuer, achievement = new_achievement(server)
     words = {"name": "Other", "description": "-", "criteria": {"narrative": "-"}}

@@ -17,7 +17,7 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, NotFound, Unauthorized
 from lapel.http.body import read_body
-from lapel.http.errors import EmptyBody, MalformedRequest, UnsupportedMediaType
+from lapel.http.errors import EmptyBody, MalformedRequest, UnknownContentCoding, UnsupportedMediaType
 from lapel.http.header_fields import field_lines, first_line
 from lapel.http.services import Services
 from lapel.services.verifying.documents import read_document
@@ -67,10 +67,13 @@ class Call(Request[Principal | None, None, State]):
         """Return the whole body, which nearly always arrives in one piece.
 
         Raises:
+            UnknownContentCoding: it is compressed, or coded in another way.
             RequestEntityTooLarge: it is larger than the route's limit; no more than the limit is read.
         """
         if isinstance(self._body, bytes):
             return self._body
+        if self.header_list(b"content-encoding") not in (None, "", "identity"):
+            raise UnknownContentCoding
         limit = self.route_handler.resolve_request_max_body_size() or math.inf
         content_length = self.header(b"content-length")
         if content_length is not None and int(content_length) > limit:

@@ -17,6 +17,7 @@ __all__ = [
     "RequestTimeout",
     "TooManyConnections",
     "TookTooLong",
+    "UnknownContentCoding",
     "UnknownTransferCoding",
     "UnsupportedMediaType",
 ]
@@ -63,6 +64,13 @@ class UnsupportedMediaType(LapelError):
     code = "unsupported_media_type"
     accept_patch: Sequence[str] = ()
     """The media types that the address accepts, if the request was a PATCH (RFC 5789, 2.2)."""
+
+
+class UnknownContentCoding(UnsupportedMediaType):
+    """The body has a Content-Encoding, and this server accepts none."""
+
+    code = "unknown_content_coding"
+    hint = "Send the body uncompressed, without `Content-Encoding`."
 
 
 class AddressTooLong(TooLarge):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,6 +23,7 @@ from lapel.errors import InvalidInput, NotFound
 from lapel.http.answer import NO_STORE, Answer
 from lapel.http.call import Call, only_queries
 from lapel.http.compression import with_gzip
+from lapel.http.documents import public_response
 from lapel.http.errors import BadCursor, MalformedRequest
 from lapel.services.paging import DEFAULT_PAGE, MAX_PAGE_SIZE, Page
 
@@ -40,6 +43,7 @@ __all__ = [
 Item = TypeVar("Item")
 Choice = TypeVar("Choice", bound=StrEnum)
 
+_JSON: Final = "application/json"
 _CHECKSUM_BYTES = 4
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -189,7 +193,7 @@ async def list_response(
     path: str,
     show: Callable[[Item], Struct],
     limit: int,
-    headers: Mapping[str, str] | None = None,
+    cache_control: str | None = None,
     keep: tuple[str, ...] = (),
 ) -> Answer:
     """Answer ``{"items": […], "next": …}``; `next` starts with the public URL.
@@ -197,19 +201,23 @@ async def list_response(
     Args:
         path: the path of the list.
         show: converts an item to the struct that is sent.
-        headers: replace the default, ``cache-control: no-store``.
+        cache_control: of a public list, which has an ETag; no cache may keep another one.
         keep: query parameters that the next page's URL repeats.
     """
     next_url: str | None = None
-    answer = dict(headers or NO_STORE)
+    headers = {}
     if page.next is not None:
         query = {name: value for name in keep if (value := request.query_params.get(name)) is not None}
         cursor = encode_cursor(page.next, page.key, of=_list_of(request, keep))
         query |= {"limit": str(limit), "cursor": cursor}
         next_url = f"{request.services.addresses.base}{path}?{urlencode(query)}"
-        answer["link"] = f'<{next_url}>; rel="next"'
+        headers["link"] = f'<{next_url}>; rel="next"'
     body = json.encode({"items": [show(item) for item in page.items], "next": next_url})
-    return Answer(await with_gzip(request, body, answer), media_type="application/json", headers=answer)
+    if cache_control is not None:
+        answer = partial(public_response, request, body, media_type=_JSON, cache_control=cache_control)
+        return await asyncio.to_thread(answer, headers=headers)  # which may have a long list to compress
+    headers.update(NO_STORE)
+    return Answer(await with_gzip(request, body, headers), media_type=_JSON, headers=headers)
 
 
 def _list_of(request: Call, filters: tuple[str, ...]) -> str:

@@ -36,6 +36,7 @@ from lapel.http.errors import (
     MethodNotAllowed,
     NotAcceptable,
     RequestTimeout,
+    UnknownContentCoding,
     UnsupportedMediaType,
 )
 from lapel.http.header_fields import field_lines
@@ -193,6 +194,8 @@ def _headers(error: LapelError) -> dict[str, str]:
     if isinstance(error, Unauthorized):
         reason = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
         headers["www-authenticate"] = f'Bearer realm="lapel"{reason}'
+    elif isinstance(error, UnknownContentCoding):
+        headers["accept-encoding"] = "identity"  # RFC 9110, 12.5.3
     elif isinstance(error, UnsupportedMediaType) and error.accept_patch:
         headers["accept-patch"] = ", ".join(error.accept_patch)
     elif isinstance(error, Conflict) and error.location is not None:

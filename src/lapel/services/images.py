@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
-from lapel.credentials.baking import png, svg
+from lapel.credentials.baking import InvalidImage, png, svg
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
@@ -67,7 +67,7 @@ class Images:
         Raises:
             Forbidden: neither scope ``issuers:write`` nor ``achievements:write``.
             TooLarge: the image has more than MAX_IMAGE_BYTES.
-            InvalidInput: it is neither a well-formed PNG nor a safe SVG.
+            InvalidImage, UnsafeSvg: it is neither a well-formed PNG nor a safe SVG.
         """
         if Scope.ISSUERS_WRITE not in principal.scopes:
             principal.require(Scope.ACHIEVEMENTS_WRITE)
@@ -165,14 +165,14 @@ def _checked(content: bytes) -> tuple[bytes, str]:
         stripped = svg.strip(content)
         check_svg(stripped)
         return stripped, svg.MEDIA_TYPE
-    raise InvalidInput("This is neither a PNG nor an SVG image.", hint="Open Badges can only be baked into these two.")
+    raise InvalidImage("This is neither a PNG nor an SVG image.", hint="Open Badges can only be baked into these two.")
 
 
 def _data_url(text: str) -> bytes:
-    """Return the content of a ``data:`` URL (RFC 2397). Raises InvalidInput and TooLarge."""
+    """Return the content of a ``data:`` URL (RFC 2397). Raises InvalidImage and TooLarge."""
     header, comma, data = text[5:].partition(",")
     if not comma:
-        raise InvalidInput("This data: URL has no comma.")
+        raise InvalidImage("This data: URL has no comma.")
     if len(data) > 3 * MAX_IMAGE_BYTES:
         raise TooLarge(f"An image may have at most {MAX_IMAGE_BYTES:,} bytes.")
     try:
@@ -180,7 +180,7 @@ def _data_url(text: str) -> bytes:
         if header.lower().endswith(";base64"):
             return base64.b64decode(b"".join(unquoted.split()), validate=True)
     except (binascii.Error, ValueError) as error:  # a lone surrogate is a ValueError, too
-        raise InvalidInput("The content of this data: URL cannot be read.") from error
+        raise InvalidImage("The content of this data: URL cannot be read.") from error
     return unquoted
 
 

@@ -161,9 +161,9 @@ async def test_an_uploaded_image_is_named_by_its_id_or_address(server: Server) -
     ("source", "code"),
     [
         ("https://school.example/gone.png", "fetch_not_found"),
-        ("data:image/png;base64,####", "invalid_input"),
-        ("data:image/png", "invalid_input"),
-        ("data:image/png;base64,R0lGODlh", "invalid_input"),
+        ("data:image/png;base64,####", "invalid_image"),
+        ("data:image/png", "invalid_image"),
+        ("data:image/png;base64,R0lGODlh", "invalid_image"),
         ("school.png", "bad_image"),
         ("018f0000-0000-7000-8000-000000000001", "not_found"),
         ("data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>", "unsafe_svg"),

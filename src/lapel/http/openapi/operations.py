@@ -33,6 +33,7 @@ from lapel.http.errors import (
     MalformedRequest,
     NotAcceptable,
     RequestTimeout,
+    UnknownContentCoding,
     UnsupportedMediaType,
 )
 from lapel.http.problems import status_of_kind
@@ -191,6 +192,8 @@ def answers(
         listed = errors.setdefault(status, [])
         if kind not in listed:
             listed.append(kind)
+    if 415 in errors:
+        errors[415].append(UnknownContentCoding)
     problems: dict[int, ResponseSpec] = {
         status: ProblemAnswer(data_container=None, errors=kinds) for status, kinds in errors.items()
     }

@@ -15,7 +15,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject
 from lapel.domain.json_members import as_list, id_of
-from lapel.errors import InUse, InvalidInput, NotFound
+from lapel.errors import InUse, NotFound
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
@@ -45,7 +45,7 @@ __all__ = ["HANDLERS", "achievement_item"]
 _TAGS = ["Achievements"]
 _MAX_NAMED = 20
 _OF_VERSIONS = {"version": "Which version; the newest by default."}
-_BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
+_BAD_IMAGE = (InvalidImage, UnsafeSvg)
 
 
 @post(

@@ -11,7 +11,7 @@ from msgspec import json
 from lapel.domain.access import Scope
 from lapel.domain.issuer import Issuer
 from lapel.errors import InUse
-from lapel.http.answer import PUBLIC, Answer
+from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_issuer
 from lapel.http.documents import (
@@ -154,7 +154,7 @@ async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
     summary="What an issuer awards, newest first",
     operation_class=described(query=PAGED),
     tags=_TAGS,
-    responses=answers(AchievementPage),
+    responses=answers(answer_of(AchievementPage, cacheable=True)),
 )
 async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> Answer:
     paging = page_request(request)
@@ -166,7 +166,7 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
         path=f"/v3/issuers/{issuer}/achievements",
         show=lambda achievement: achievement_item(achievement, request.services.addresses),
         limit=paging.limit,
-        headers={"cache-control": "public, max-age=60", **PUBLIC},
+        cache_control="public, max-age=60",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from unicodedata import category
 from uuid import UUID
 
 from msgspec import structs
@@ -74,7 +75,8 @@ class Replacing:
         new = replace(new, replaces_id=old.id)
         reason = f"Replaced by {self._addresses.credential(new.id)}"
         if request.reason is not None:
-            reason = f"{request.reason.rstrip()} {reason}"
+            given = request.reason.rstrip()
+            reason = f"{given if category(given[-1]) == 'Po' else f'{given}.'} {reason}"  # Po: as . ! ? and 。
 
         async def body(tx: Transaction) -> None:
             before = {found.id: found for found in await tx.credentials.find_many([old.id], lock=True)}
