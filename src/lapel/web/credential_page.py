@@ -115,7 +115,7 @@ def render_credential_page(
         image=f"{credential.id}/image" if credential.achievement_id is not None else None,
         downloads=list(_downloads(credential, image_type=image_type, has_version_2=has_version_2)),
         is_other=is_other,
-        recipient=_recipient(subject) or ("Not named" if is_other else "A person who is not named"),
+        recipient=_recipient(subject),
         subject_link=None if is_written_here else web_link(subject.get("id")),
         hashed=_hashed(subject),
         issuer_name=(as_text(issuer.get("name")) if is_written_here else None) or issuer_name,
