@@ -269,6 +269,13 @@ def test_the_reference_of_the_interface_is_a_page_of_our_own(server: LiveServer,
     assert elsewhere(browser) == []
 
 
+def test_whoever_opens_the_server_itself_is_shown_the_way_to_the_form(server: LiveServer, browser: Browser) -> None:
+    browser.open(server.url)
+    link = browser.evaluate("return [...document.links].find(one => one.innerText === 'Is this badge real?').href")
+
+    assert link == f"{server.url}/verify"
+
+
 def test_on_paper_the_reference_lists_every_route(server: LiveServer, browser: Browser) -> None:
     browser.prefer("light", media="print")
     browser.open(f"{server.url}/docs")

@@ -64,8 +64,8 @@ def test_an_issuer_is_shown_with_its_image_its_telephone_and_how_it_signs(server
     for name, value in {"Official": "Mx Quay", "Telephone": "+15550100"}.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
     assert f"<dt>Signs as</dt><dd><code>{made['id']}</code></dd>" in text
-    shown = text.split('<img src="')[1].split('"')[0]
-    assert server.get(urljoin(address, shown)).content == png()
+    shown, told = (text.split(mark)[1].split('"')[0] for mark in ('<img src="', 'property="og:image" content="'))
+    assert server.get(urljoin(address, shown)).content == server.get(told).content == png()
 
 
 def test_of_an_issuer_that_awards_much_the_newest_are_shown(server: LiveServer) -> None:

@@ -90,6 +90,7 @@ def render_issuer_page(
         description=issuer.description,
         url=addresses.issuer(issuer.id),
         image=f"../images/{issuer.image_id}" if issuer.image_id else None,
+        image_url=addresses.image(issuer.image_id) if issuer.image_id else None,
         facts=[*_texts(document, _NAMES)],
         site=web_link(issuer.url),
         email=issuer.email,
