@@ -301,6 +301,18 @@ def test_a_route_opens_to_its_parameters_example_and_errors(server: LiveServer, 
     assert "You are not allowed to do that" in browser.evaluate("return document.querySelector(':target').innerText")
 
 
+@pytest.mark.parametrize(
+    ("width", "whole"), [(320, "#issue_credential table:last-child th code"), (1280, "#issue_credential tbody th code")]
+)
+def test_a_narrow_column_does_not_cut_words(server: LiveServer, browser: Browser, width: int, whole: str) -> None:
+    browser.resize(width, 800)
+    browser.open(f"{server.url}/docs")
+    browser.evaluate("document.querySelector('#issue_credential').open = true")
+
+    lines = f"[...document.querySelectorAll('{whole}')].map(one => [one.innerText, one.getClientRects().length])"
+    assert [name for name, number in browser.evaluate(f"return {lines}") if number > 1 and "-" not in name] == []
+
+
 def test_every_error_that_a_route_names_is_explained(server: LiveServer) -> None:
     named = set(re.findall(r'href="docs/errors#(\w+)"', server.get("/docs").text))
     explained = set(re.findall(r'<tr id="(\w+)">', server.get("/docs/errors").text))
