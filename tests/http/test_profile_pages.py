@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
@@ -79,10 +80,12 @@ def test_of_an_issuer_that_awards_much_the_newest_are_shown(server: LiveServer) 
             name=f"Level {number}",
             description="More.",
             criteria={"narrative": "Be there."},
+            inLanguage="de" if number == 100 else None,
         )
     text = server.get(much["id"], accept=BROWSER).text
 
-    assert ">Level 100<" in text
+    assert re.search(r'<li lang="de"><a [^>]*><bdi>Level 100<', text)
+    assert re.search(r"<li><a [^>]*><bdi>Level 99<", text)
     assert ">Level 1<" in text
     assert ">Level 0<" not in text
     assert f'href="{much["id"].rpartition("/")[2]}/achievements"' in text

@@ -171,7 +171,7 @@ def test_the_image_that_a_badge_is_baked_into_is_shown(
 
     assert "<strong>Valid.</strong>" in text
     shown = f"data:{image.headers['content-type']};base64,{b64encode(image.content).decode()}"
-    assert f'<img src="{shown}" alt="The image that it is in"' in text
+    assert f'<img src="{shown}" alt="The image that the badge is in"' in text
     assert "<img" not in send(server, {}, json.dumps(credential).encode()).text
 
 

@@ -97,7 +97,13 @@ def render_issuer_page(
         did=issuer.did,
         endorsements=[*parts.endorsements([document])],
         achievements=[
-            {"name": each.name, "link": f"../achievements/{each.id}", "text": each.description} for each in achievements
+            {
+                "name": each.name,
+                "link": f"../achievements/{each.id}",
+                "text": each.description,
+                "language": as_text(each.details.get("inLanguage")),
+            }
+            for each in achievements
         ],
         more=f"{issuer.id}/achievements" if more else None,
     )
