@@ -25,7 +25,7 @@ _QUIET = (  # it may not look for its makers' servers, and needs no display
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
-_TAB = "\ue004"  # WebDriver, 17.4.2 (keyboard actions)
+_TAB = "\ue004"  # WebDriver, "Keyboard actions"
 
 
 class Browser:

@@ -23,6 +23,7 @@ __all__ = ["Validity", "render_credential_page", "validity_of"]
 
 _MAX_NAME_LENGTH = 200
 _IDENTITIES = {"emailAddress": "e-mail address", "ext:phone": "telephone number"}
+"""How people call an identity of this type (OB 3.0, IdentifierTypeEnum). All others are identifiers to them."""
 
 
 @dataclass(frozen=True, slots=True)

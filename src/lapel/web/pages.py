@@ -48,7 +48,7 @@ def day_of(time: datetime) -> Markup:
 
 
 def moment_of(time: datetime) -> Markup:
-    """Mark up the day and the minute, such as 31 January 2026, 22:30 UTC: what ends then has not ended before."""
+    """Mark up the day and the minute, such as 31 January 2026, 22:30 UTC, where it matters when a day is over."""
     exact = format_timestamp(time)
     return Markup('<time datetime="{0}">{1.day} {1:%B} {1.year}, {1:%H:%M} UTC</time>').format(exact, time)
 

@@ -43,11 +43,10 @@ def render_report_page(report: Report) -> bytes:
     summary = report.shown
     tone, word, sentence = _VERDICTS[report.valid]
     is_endorsement = summary.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2)
+    recipient = _HASHED if summary.recipient in HASHED_EMAILS else summary.recipient
     names = {
         "Issuer": summary.issuer_name,
-        "Endorsed" if is_endorsement else "Recipient": _HASHED
-        if summary.recipient in HASHED_EMAILS
-        else summary.recipient,
+        "Endorsed" if is_endorsement else "Recipient": recipient,
         "Awarded": summary.awarded and with_times(summary.awarded, shown=day_of),
         "Valid from": summary.valid_from and with_times(summary.valid_from),
         "Valid until": summary.valid_until and with_times(summary.valid_until),
