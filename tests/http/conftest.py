@@ -15,9 +15,10 @@ from tests.faults.site import Site
 from tests.http.live_server import ADMIN_KEY, AnyServer, LiveServer, live_server
 from tests.support.audited import every_change_is_recorded
 from tests.support.badge_images import png
+from tests.support.browser import Browser, find_driver, running_browser
 from tests.support.postgres_server import PostgresServer
 
-__all__ = ["achievement", "credential", "every_change_is_recorded", "issuer", "server"]
+__all__ = ["achievement", "browser", "credential", "every_change_is_recorded", "issuer", "server"]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -91,6 +92,26 @@ def lapel(server: LiveServer) -> Iterator[Client]:
     """Our own client, with the administrator's key; what it is answered is held against the description, too."""
     with server.client as http:
         yield Client(server.url, key=ADMIN_KEY, http=http)
+
+
+@pytest.fixture(scope="session")
+def any_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Debian's Chromium; without it its tests skip, and in CI they fail."""
+    driver = find_driver()
+    if driver is None:
+        pytest.skip("no ChromeDriver: `apt install chromium-driver` brings it and the browser")
+    with running_browser(driver, tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(any_browser: Browser) -> Browser:
+    """The browser as somebody finds it who has used it for nothing yet."""
+    any_browser.open("about:blank")
+    any_browser.resize(1280, 800)
+    any_browser.prefer("light")
+    any_browser.complaints()
+    return any_browser
 
 
 @pytest.fixture(scope="module")

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.http.live_server import LiveServer
-from tests.support.browser import Browser, find_driver, running_browser
+from tests.support.browser import Browser
 from tests.support.described_answers import operations
 from tests.support.waiting import eventually
 
 # The pages are the same on every database.
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Debian's Chromium; without it these tests skip, and in CI they fail."""
-    driver = find_driver()
-    if driver is None:
-        pytest.skip("no ChromeDriver: `apt install chromium-driver` brings it and the browser")
-    with running_browser(driver, tmp_path_factory.mktemp("browser")) as browser:
-        yield browser
 
 
 def elsewhere(browser: Browser) -> list[str]:
@@ -45,50 +33,12 @@ def test_a_credential_is_shown_with_its_image_and_its_style(
     assert browser.evaluate("return document.querySelector('h1').textContent") == "Knots <b>and</b> Ropes"
     assert "Ada & Co" in browser.evaluate("return document.querySelector('dl').innerText")
     assert browser.evaluate("return document.querySelector('main img').naturalWidth") > 0
+    assert browser.evaluate("return document.querySelector('main img').alt") == "Badge: Knots <b>and</b> Ropes"
+    assert browser.evaluate("return document.querySelector('[role=status]').innerText").startswith("Valid.")
     standing = "getComputedStyle(document.querySelector('.standing'))"
     assert browser.evaluate(f"return {standing}.borderLeftStyle") == "solid"
     assert browser.complaints() == []
     assert elsewhere(browser) == []
-
-
-# Of each text on the page, its contrast to what is behind it (WCAG 2.2, 1.4.3).
-CONTRASTS = """
-const light = text => text.match(/[0-9.]+/g).slice(0, 3).map(Number)
-    .map(part => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0.05);
-const behind = one => {
-    const color = getComputedStyle(one).backgroundColor;
-    return color === 'rgba(0, 0, 0, 0)' ? behind(one.parentElement) : color;
-};
-return [...document.querySelectorAll('main *')].filter(one => one.innerText).map(one => {
-    const pair = [light(getComputedStyle(one).color), light(behind(one))];
-    return [one.tagName + '.' + one.className, Math.max(...pair) / Math.min(...pair)];
-});
-"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_can_be_read_in_the_light_and_in_the_dark(
-    server: LiveServer, credential: dict[str, Any], browser: Browser, scheme: str
-) -> None:
-    browser.prefer(scheme)
-    subject, missing = (
-        credential["credentialSubject"],
-        f"{server.url}/v3/credentials/018f3c1a-0000-7000-8000-000000000000",
-    )
-    for address in (
-        credential["id"],
-        credential["issuer"]["id"],
-        subject["achievement"]["id"],
-        missing,
-        f"{server.url}/verify",
-    ):
-        browser.open(address)
-        faint = [(name, contrast) for name, contrast in browser.evaluate(CONTRASTS) if contrast < 4.5]
-
-        assert not faint
-        paper = browser.evaluate("return getComputedStyle(document.querySelector('main')).backgroundColor")
-        assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
 
 
 def test_on_paper_nothing_is_cut_off_and_there_is_nothing_to_press(
@@ -103,28 +53,16 @@ def test_on_paper_nothing_is_cut_off_and_there_is_nothing_to_press(
     )
     recipient = {"type": "email", "identity": "ada@school.example", "name": "Ada " * 300}
     badge = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient)
-    cut = "return [...document.querySelectorAll('h1, dd')].filter(one => one.scrollHeight > one.clientHeight).length"
+    cut = (
+        "return [...document.querySelectorAll('h1, .by, dd')].filter(one => one.scrollHeight > one.clientHeight).length"
+    )
     browser.prefer("light", media="print")
-    try:
-        browser.open(badge["id"])
+    browser.open(badge["id"])
 
-        assert browser.evaluate(cut) == 0
-        assert browser.evaluate("return document.querySelector('.actions a').getClientRects().length") == 0
-    finally:
-        browser.prefer("light")
-    assert browser.evaluate(cut) == 2
-
-
-def test_where_the_keyboard_is_can_be_seen(server: LiveServer, credential: dict[str, Any], browser: Browser) -> None:
-    for address in (credential["id"], f"{server.url}/verify"):
-        browser.open(address)
-        outlines = browser.evaluate(
-            "return [...document.querySelectorAll('a, input, textarea, button, summary')].map(one => {"
-            " one.focus({focusVisible: true}); return getComputedStyle(one).outline; })"
-        )
-        link = browser.evaluate("return getComputedStyle(document.querySelector('a, button')).outlineColor")
-
-        assert set(outlines) == {f"{link} solid 2px"}
+    assert browser.evaluate(cut) == 0
+    assert browser.evaluate("return document.querySelector('.actions a').getClientRects().length") == 0
+    browser.prefer("light")
+    assert browser.evaluate(cut) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -161,31 +99,6 @@ def test_a_page_keeps_off_the_edges_of_a_small_window(
     assert browser.evaluate("return document.querySelector('main').getBoundingClientRect().left") == 16
 
 
-def test_who_listens_to_it_finds_the_way(server: LiveServer, credential: dict[str, Any], browser: Browser) -> None:
-    browser.open(credential["id"])
-
-    assert browser.evaluate("return document.documentElement.lang") == "en"
-    assert browser.evaluate("return document.querySelectorAll('main').length") == 1
-    assert browser.evaluate("return document.querySelector('main img').alt") == "Badge: Knots <b>and</b> Ropes"
-    assert browser.evaluate("return document.querySelector('[role=status]').innerText").startswith("Valid.")
-    sections = "[...document.querySelectorAll('section')]"
-    assert browser.evaluate(
-        f"return {sections}.every(one => document.getElementById(one.getAttribute('aria-labelledby')))"
-    )
-
-
-def test_headings_come_in_order(server: LiveServer, credential: dict[str, Any], browser: Browser) -> None:
-    subject, missing = credential["credentialSubject"], f"{server.url}/nothing"
-    pages = (credential["id"], credential["issuer"]["id"], subject["achievement"]["id"], missing)
-    for address in (*pages, *(f"{server.url}/{name}" for name in ("verify", "docs", "docs/errors"))):
-        browser.open(address)
-        levels = browser.evaluate("return [...document.querySelectorAll('h1,h2,h3,h4')].map(one => +one.tagName[1])")
-
-        assert levels[0] == 1
-        assert levels.count(1) == 1
-        assert all(level <= before + 1 for before, level in pairwise(levels))
-
-
 def test_a_picture_element_shows_the_badge_from_its_own_address(
     server: LiveServer, credential: dict[str, Any], browser: Browser
 ) -> None:
@@ -201,7 +114,6 @@ def test_a_picture_element_shows_the_badge_from_its_own_address(
 def test_who_awards_and_what_is_awarded_are_shown_to_whoever_follows_the_links(
     server: LiveServer, credential: dict[str, Any], browser: Browser
 ) -> None:
-    browser.complaints()  # of the pages before
     for links, title in (
         (["More about what was earned"], "Knots <b>and</b> Ropes"),
         (["Riverside School"], "Riverside School"),
@@ -223,7 +135,6 @@ def test_who_awards_and_what_is_awarded_are_shown_to_whoever_follows_the_links(
 def test_a_badge_is_verified_by_form(
     server: LiveServer, credential: dict[str, Any], browser: Browser, how: str
 ) -> None:
-    browser.complaints()  # of the pages before
     browser.open(f"{server.url}/verify")
     if how == "url":
         fill = f"document.getElementById('url').value = '{credential['id']}';"
@@ -239,8 +150,6 @@ def test_a_badge_is_verified_by_form(
     assert eventually(lambda: browser.evaluate("return location.pathname") == "/v3/verify")
     verdict = "document.querySelector('[role=status] strong')"
     assert eventually(lambda: browser.evaluate(f"return {verdict} && {verdict}.innerText") == "Valid.")
-    faint = [(name, contrast) for name, contrast in browser.evaluate(CONTRASTS) if contrast < 4.5]
-    assert not faint
     assert browser.complaints() == []
     assert elsewhere(browser) == []
 
@@ -328,7 +237,6 @@ def test_a_title_that_runs_from_the_right_begins_all_its_lines_there(
 
 
 def test_the_form_can_be_seen_and_each_of_its_fields_has_its_label(server: LiveServer, browser: Browser) -> None:
-    browser.prefer("light")
     browser.open(f"{server.url}/verify")
 
     fields = "[...document.querySelectorAll('input, textarea')]"
@@ -361,15 +269,19 @@ def test_the_reference_of_the_interface_is_a_page_of_our_own(server: LiveServer,
     assert elsewhere(browser) == []
 
 
+def test_whoever_opens_the_server_itself_is_shown_the_way_to_the_form(server: LiveServer, browser: Browser) -> None:
+    browser.open(server.url)
+    link = browser.evaluate("return [...document.links].find(one => one.innerText === 'Is this badge real?').href")
+
+    assert link == f"{server.url}/verify"
+
+
 def test_on_paper_the_reference_lists_every_route(server: LiveServer, browser: Browser) -> None:
     browser.prefer("light", media="print")
-    try:
-        browser.open(f"{server.url}/docs")
+    browser.open(f"{server.url}/docs")
 
-        listed = "[...document.querySelectorAll('summary')].filter(one => one.getClientRects().length)"
-        assert browser.evaluate(f"return {listed}.length") == len(operations())
-    finally:
-        browser.prefer("light")
+    listed = "[...document.querySelectorAll('summary')].filter(one => one.getClientRects().length)"
+    assert browser.evaluate(f"return {listed}.length") == len(operations())
 
 
 @pytest.mark.parametrize("width", [320, 1280])
@@ -387,6 +299,18 @@ def test_a_route_opens_to_its_parameters_example_and_errors(server: LiveServer, 
     assert browser.evaluate("return document.scrollingElement.scrollWidth") <= width
     browser.evaluate(f"[...{route}.querySelectorAll('a')].find(link => link.innerText === 'forbidden').click()")
     assert "You are not allowed to do that" in browser.evaluate("return document.querySelector(':target').innerText")
+
+
+@pytest.mark.parametrize(
+    ("width", "whole"), [(320, "#issue_credential table:last-child th code"), (1280, "#issue_credential tbody th code")]
+)
+def test_a_narrow_column_does_not_cut_words(server: LiveServer, browser: Browser, width: int, whole: str) -> None:
+    browser.resize(width, 800)
+    browser.open(f"{server.url}/docs")
+    browser.evaluate("document.querySelector('#issue_credential').open = true")
+
+    lines = f"[...document.querySelectorAll('{whole}')].map(one => [one.innerText, one.getClientRects().length])"
+    assert [name for name, number in browser.evaluate(f"return {lines}") if number > 1 and "-" not in name] == []
 
 
 def test_every_error_that_a_route_names_is_explained(server: LiveServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
@@ -64,8 +65,8 @@ def test_an_issuer_is_shown_with_its_image_its_telephone_and_how_it_signs(server
     for name, value in {"Official": "Mx Quay", "Telephone": "+15550100"}.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
     assert f"<dt>Signs as</dt><dd><code>{made['id']}</code></dd>" in text
-    shown = text.split('<img src="')[1].split('"')[0]
-    assert server.get(urljoin(address, shown)).content == png()
+    shown, told = (text.split(mark)[1].split('"')[0] for mark in ('<img src="', 'property="og:image" content="'))
+    assert server.get(urljoin(address, shown)).content == server.get(told).content == png()
 
 
 def test_of_an_issuer_that_awards_much_the_newest_are_shown(server: LiveServer) -> None:
@@ -79,10 +80,12 @@ def test_of_an_issuer_that_awards_much_the_newest_are_shown(server: LiveServer) 
             name=f"Level {number}",
             description="More.",
             criteria={"narrative": "Be there."},
+            inLanguage="de" if number == 100 else None,
         )
     text = server.get(much["id"], accept=BROWSER).text
 
-    assert ">Level 100<" in text
+    assert re.search(r'<li lang="de"><a [^>]*><bdi>Level 100<', text)
+    assert re.search(r"<li><a [^>]*><bdi>Level 99<", text)
     assert ">Level 1<" in text
     assert ">Level 0<" not in text
     assert f'href="{much["id"].rpartition("/")[2]}/achievements"' in text

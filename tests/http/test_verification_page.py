@@ -12,7 +12,7 @@ import pytest
 
 from lapel.domain.verification import CheckCode, Kind, Outcome, Problem
 from lapel.services.verifying import Check, Report, Shown
-from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS, day_of
+from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS, day_of, moment_of
 from lapel.web.verification_page import render_report_page
 from tests.http.live_server import LiveServer
 from tests.support.badge_images import png
@@ -78,6 +78,21 @@ def test_a_good_badge_is_called_valid(server: LiveServer, credential: dict[str, 
     assert program.json()["valid"] is True
 
 
+def test_what_was_not_taken_back_is_told_in_words(
+    server: LiveServer, issuer: dict[str, Any], credential: dict[str, Any]
+) -> None:
+    words = {"name": "Oars", "description": "Rows.", "criteria": {"narrative": "Row."}, "suspendable": True}
+    achievement = server.create("/v3/achievements", issuer=issuer["id"], **words)["id"]
+    recipient = {"type": "email", "identity": "ada@school.example"}
+    suspendable = server.create("/v3/credentials", achievement=achievement, recipient=recipient)
+
+    for badge, sentence in (
+        (credential, "The issuer has not revoked it."),
+        (suspendable, "The issuer has not suspended it."),
+    ):
+        assert sentence in send(server, {"text": json.dumps(badge)}).text
+
+
 def test_a_hosted_badge_is_not_called_signed(server: LiveServer, credential: dict[str, Any]) -> None:
     text = send(server, {"url": credential["id"].replace("/v3/credentials/", "/v2/assertions/")}).text
 
@@ -94,8 +109,8 @@ def test_whose_it_is_and_from_when_on_is_told_in_words(server: LiveServer, achie
 
     for name, value in {
         "Recipient": "Ada Lovelace",
-        "Valid from": day_of(datetime(2026, 1, 31, 12, tzinfo=UTC)),
-        "Valid until": day_of(datetime(2999, 2, 1, 12, tzinfo=UTC)),
+        "Valid from": moment_of(datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        "Valid until": moment_of(datetime(2999, 2, 1, 12, tzinfo=UTC)),
     }.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
     unnamed = server.create("/v3/credentials", achievement=achievement["id"], recipient={**recipient, "name": None})
@@ -127,7 +142,9 @@ def test_that_it_has_expired_is_told_with_the_day(server: LiveServer, achievemen
     badge = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient, **dates)
     text = send(server, {}, json.dumps(badge).encode()).text
 
-    assert text.count(f"It expired on {day_of(datetime(2026, 1, 31, 12, tzinfo=UTC))}.") == 2  # the verdict, the check
+    assert (
+        text.count(f"It expired on {moment_of(datetime(2026, 1, 31, 12, tzinfo=UTC))}.") == 2
+    )  # the verdict, the check
 
 
 def test_what_it_is_for_and_when_it_was_awarded_is_told(server: LiveServer, achievement: dict[str, Any]) -> None:
@@ -154,7 +171,7 @@ def test_the_image_that_a_badge_is_baked_into_is_shown(
 
     assert "<strong>Valid.</strong>" in text
     shown = f"data:{image.headers['content-type']};base64,{b64encode(image.content).decode()}"
-    assert f'<img src="{shown}" alt="The image that it is in"' in text
+    assert f'<img src="{shown}" alt="The image that the badge is in"' in text
     assert "<img" not in send(server, {}, json.dumps(credential).encode()).text
 
 
@@ -247,6 +264,7 @@ def test_a_report_leads_to_the_issuer_the_criteria_and_the_badge() -> None:
         credential_id="https://a.example/badge",
         issuer_id="https://a.example/issuer",
         issuer_name="Academy",
+        recipient="Ada",
         criteria="Three *nights*.",
         criteria_id="https://a.example/criteria",
         narrative="A calm *hand*.",
@@ -259,10 +277,12 @@ def test_a_report_leads_to_the_issuer_the_criteria_and_the_badge() -> None:
     assert "<dt>Issuer</dt><dd><bdi>Academy</bdi></dd>" in badge
     for link in (shown.issuer_id, shown.criteria_id, shown.credential_id):
         assert f'<a href="{link}" rel="noopener">{link}</a>' in badge
-    assert "Anybody can take any name." in badge
+    assert "Anybody can use any name." in badge
     assert "<p>Three <em>nights</em>.</p>" in badge
     assert "<p>A calm <em>hand</em>.</p>" in badge.partition("<h2>About this award</h2>")[2]
     assert "<p>A calm <em>hand</em>.</p>" in endorsement.partition("<h2>What is said</h2>")[2]
+    assert "<dt>Recipient</dt><dd><bdi>Ada</bdi></dd>" in badge
+    assert "<dt>Endorsed</dt><dd><bdi>Ada</bdi></dd>" in endorsement
 
 
 def test_nothing_in_a_report_becomes_markup_and_every_outcome_has_its_word() -> None:

@@ -25,6 +25,7 @@ _QUIET = (  # it may not look for its makers' servers, and needs no display
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+_TAB = "\ue004"  # WebDriver, "Keyboard actions"
 
 
 class Browser:
@@ -44,20 +45,32 @@ class Browser:
 
     def resize(self, width: int, height: int) -> None:
         """Make what the page sees as its window that large, in CSS pixels."""
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
-        self._command("POST", "/goog/cdp/execute", command)
+        self._devtools(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
 
     def prefer(self, scheme: str, *, media: str = "screen") -> None:
         """Make pages see that the person prefers ``light`` or ``dark`` ones, or that they are for ``print``."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
-        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"media": media, "features": features}}
-        self._command("POST", "/goog/cdp/execute", command)
+        self._devtools("Emulation.setEmulatedMedia", media=media, features=features)
+
+    def press_tab(self) -> None:
+        """Press the key that leads from control to control."""
+        keys = [{"type": event, "value": _TAB} for event in ("keyDown", "keyUp")]
+        self._command("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": keys}]})
+
+    def announced(self) -> list[tuple[str, str]]:
+        """What a screen reader is told of the page, in its order: roles and names."""
+        nodes = self._devtools("Accessibility.getFullAXTree")["nodes"]
+        return [(node["role"]["value"], node["name"]["value"]) for node in nodes if not node["ignored"]]
 
     def complaints(self) -> list[str]:
         """What the browser has written to its console since last asked: refused styles, missing images, errors."""
         entries = self._command("POST", "/se/log", {"type": "browser"})
         return [str(entry["message"]) for entry in entries]
+
+    def _devtools(self, command: str, **params: object) -> Any:
+        return self._command("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
 
     def _command(self, method: str, path: str, body: Mapping[str, object]) -> Any:
         answer = self._client.request(method, f"/session/{self._session}{path}", json=body)

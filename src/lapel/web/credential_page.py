@@ -16,12 +16,14 @@ from lapel.domain.json_members import as_list, object_of, objects
 from lapel.services.verifying.data_model.structure import is_endorsement
 from lapel.web import parts
 from lapel.web.links import web_link
-from lapel.web.pages import day_of, render
+from lapel.web.pages import day_of, moment_of, render
 from lapel.web.parts import as_text
 
 __all__ = ["Validity", "render_credential_page", "validity_of"]
 
 _MAX_NAME_LENGTH = 200
+_IDENTITIES = {"emailAddress": "e-mail address", "ext:phone": "telephone number"}
+"""How people call an identity of this type (OB 3.0, IdentifierTypeEnum). All others are identifiers to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def validity_of(credential: Credential, *, now: datetime, is_believed: bool = Tr
         return Validity("bad", "Expired", f"This credential expired on {format_timestamp(credential.valid_until)}.")
     if now < credential.valid_from:
         return Validity(
-            "wait", "Not yet valid", f"This credential is valid from {format_timestamp(credential.valid_from)} on."
+            "wait", "Not yet valid", f"This credential is not valid before {format_timestamp(credential.valid_from)}."
         )
     return Validity("good", "Valid", "The issuer has not revoked this credential, and it has not expired.")
 
@@ -115,7 +117,7 @@ def render_credential_page(
         image=f"{credential.id}/image" if credential.achievement_id is not None else None,
         downloads=list(_downloads(credential, image_type=image_type, has_version_2=has_version_2)),
         is_other=is_other,
-        recipient=_recipient(subject) or ("Not named" if is_other else "A person who is not named"),
+        recipient=_recipient(subject),
         subject_link=None if is_written_here else web_link(subject.get("id")),
         hashed=_hashed(subject),
         issuer_name=(as_text(issuer.get("name")) if is_written_here else None) or issuer_name,
@@ -129,10 +131,10 @@ def render_credential_page(
         # Lapel verifies the endorsements that it embeds; those in a client's document have not been verified.
         endorsements=[*parts.endorsements((document, achievement, issuer))] if is_written_here else [],
         awarded=day_of(awarded) if begins is None or begins.date() != awarded.date() else None,
-        begins=day_of(begins) if begins else None,
+        begins=moment_of(begins) if begins else None,
         replaced_by=replaced_by,
         replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
-        expires=day_of(credential.valid_until) if credential.valid_until else None,
+        expires=moment_of(credential.valid_until) if credential.valid_until else None,
         **_achievement_values(achievement),
     )
 
@@ -219,9 +221,7 @@ def _recipient(subject: JsonObject) -> str | None:
 
 
 def _hashed(subject: JsonObject) -> str | None:
-    """Return what the credential contains only as a hash, in words: all, or a part, of the recipient's identity."""
+    """Return what the credential contains only as a hash, in words."""
     identifiers = objects(subject.get("identifier"))
-    if not any(item.get("hashed") is True for item in identifiers):
-        return None
-    plain = [item for item in identifiers if item.get("hashed") is False and item.get("identityType") != "name"]
-    return "Something else that identifies them" if plain or as_text(subject.get("id")) else "What identifies them"
+    kinds = [as_text(item.get("identityType")) or "" for item in identifiers if item.get("hashed") is True]
+    return " and ".join(dict.fromkeys(_IDENTITIES.get(kind, "identifier") for kind in kinds)) or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Final
 
 from markdown_it import MarkdownIt
@@ -59,9 +60,11 @@ class _Renderer(RendererHTML):
         return str(escape(self.renderInlineAsText(tokens[idx].children or [], options, env)))
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """Return the tag, marked as written by somebody else than the owner of the page."""
+        """Return the tag, marked as written by somebody else than the owner of the page. No words: its address."""
         tokens[idx].attrSet("rel", "nofollow ugc noopener")
-        return self.renderToken(tokens, idx, options, env)
+        inside = takewhile(lambda token: token.type != "link_close", tokens[idx:])
+        words = "" if any(token.content.strip() for token in inside) else str(tokens[idx].attrGet("href"))
+        return f"{self.renderToken(tokens, idx, options, env)}{escape(words)}"
 
 
 # Lines stay lines, as in a text without any markup.

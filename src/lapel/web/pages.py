@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from lapel.credentials.date_time import parse_iso_8601, parse_timestamp
 from lapel.domain.clock import format_timestamp
 from lapel.web.markdown import Narratives
 
-__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "render", "with_code", "with_days"]
+__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "moment_of", "render", "with_code", "with_times"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -47,14 +47,20 @@ def day_of(time: datetime) -> Markup:
     return Markup('<time datetime="{0}" title="{0}">{1.day} {1:%B} {1.year}</time>').format(exact, time)
 
 
-def with_days(text: str) -> Markup:
-    """Escape `text`, and mark up each date and time that is a word of it, as the standards write them, as a day."""
-    return Markup("").join(_day(part) if index % 2 else part for index, part in enumerate(_TIME.split(text)))
+def moment_of(time: datetime) -> Markup:
+    """Mark up the day and the minute, such as 31 January 2026, 22:30 UTC, where it matters when a day is over."""
+    exact = format_timestamp(time)
+    return Markup('<time datetime="{0}">{1.day} {1:%B} {1.year}, {1:%H:%M} UTC</time>').format(exact, time)
 
 
-def _day(text: str) -> str:
-    time = parse_iso_8601(text) or parse_timestamp(text)
-    return day_of(time) if time else text
+def with_times(text: str, *, shown: Callable[[datetime], Markup] = moment_of) -> Markup:
+    """Escape `text`, and mark up each date and time that is a word of it, as the standards write them, as `shown`."""
+
+    def told(word: str) -> str:
+        time = parse_iso_8601(word) or parse_timestamp(word)
+        return shown(time) if time else word
+
+    return Markup("").join(told(part) if index % 2 else part for index, part in enumerate(_TIME.split(text)))
 
 
 def isolated(name: str) -> str:
@@ -81,7 +87,7 @@ _environment = Environment(
 )
 _environment.filters["isolated"] = isolated
 _environment.filters["with_code"] = with_code
-_environment.filters["with_days"] = with_days
+_environment.filters["with_times"] = with_times
 _environment.globals["style"] = Markup(_STYLE)  # noqa: S704  # part of this package
 
 

@@ -90,13 +90,20 @@ def render_issuer_page(
         description=issuer.description,
         url=addresses.issuer(issuer.id),
         image=f"../images/{issuer.image_id}" if issuer.image_id else None,
+        image_url=addresses.image(issuer.image_id) if issuer.image_id else None,
         facts=[*_texts(document, _NAMES)],
         site=web_link(issuer.url),
         email=issuer.email,
         did=issuer.did,
         endorsements=[*parts.endorsements([document])],
         achievements=[
-            {"name": each.name, "link": f"../achievements/{each.id}", "text": each.description} for each in achievements
+            {
+                "name": each.name,
+                "link": f"../achievements/{each.id}",
+                "text": each.description,
+                "language": as_text(each.details.get("inLanguage")),
+            }
+            for each in achievements
         ],
         more=f"{issuer.id}/achievements" if more else None,
     )

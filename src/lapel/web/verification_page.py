@@ -10,12 +10,12 @@ from lapel.domain.verification import Kind, Outcome, Problem
 from lapel.services.verifying import Report
 from lapel.services.verifying.recipient import HASHED_EMAILS
 from lapel.web.links import web_link
-from lapel.web.pages import render, with_days
+from lapel.web.pages import day_of, render, with_times
 
 __all__ = ["render_report_page", "render_verification_page"]
 
 _VERDICTS: Final = {
-    True: ("good", "Valid", "It is as its issuer has issued it, and it counts now."),
+    True: ("good", "Valid", "It is just as its issuer made it, and it is valid now."),
     False: ("bad", "Not valid", "Do not rely on it."),
     None: ("wait", "Not certain", "Nothing was found wrong, but not all of it could be checked."),
 }
@@ -42,12 +42,14 @@ def render_report_page(report: Report) -> bytes:
     """Render the report of a verification."""
     summary = report.shown
     tone, word, sentence = _VERDICTS[report.valid]
+    is_endorsement = summary.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2)
+    recipient = _HASHED if summary.recipient in HASHED_EMAILS else summary.recipient
     names = {
         "Issuer": summary.issuer_name,
-        "Recipient": _HASHED if summary.recipient in HASHED_EMAILS else summary.recipient,
-        "Awarded": summary.awarded and with_days(summary.awarded),
-        "Valid from": summary.valid_from and with_days(summary.valid_from),
-        "Valid until": summary.valid_until and with_days(summary.valid_until),
+        "Endorsed" if is_endorsement else "Recipient": recipient,
+        "Awarded": summary.awarded and with_times(summary.awarded, shown=day_of),
+        "Valid from": summary.valid_from and with_times(summary.valid_from),
+        "Valid until": summary.valid_until and with_times(summary.valid_until),
         "Secured by": summary.format,
     }
     return render(
@@ -62,7 +64,7 @@ def render_report_page(report: Report) -> bytes:
         criteria_text=summary.criteria,
         criteria_link=web_link(summary.criteria_id),
         narrative=summary.narrative,
-        is_endorsement=summary.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2),
+        is_endorsement=is_endorsement,
         facts=[{"name": name, "value": value} for name, value in names.items() if value],
         issuer=summary.issuer_id,
         issuer_link=web_link(summary.issuer_id),

@@ -32,6 +32,16 @@ def test_a_link_says_that_it_is_not_the_servers() -> None:
     assert shown("[a][1]\n\n[1]: https://a.example") == f'<p><a href="https://a.example"{rel}>a</a></p>\n'
 
 
+@pytest.mark.parametrize("words", ["", " ", "**&nbsp;**", "![](https://a.example/a.png)"])
+def test_a_link_without_words_has_its_address_to_be_read_out(words: str) -> None:
+    assert ">https://a.example/?b&amp;c" in shown(f"[{words}](https://a.example/?b&c)")
+
+
+def test_a_link_with_words_of_any_kind_has_only_those() -> None:
+    for words in ("`a`", "*a*", "![a](https://a.example/a.png)"):
+        assert ">https" not in shown(f"[{words}](https://a.example)")
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -6,13 +6,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lapel.web.pages import day_of, with_days
+from lapel.web.pages import day_of, moment_of, with_times
 
-LAST = '<time datetime="2026-01-31T22:30:00Z" title="2026-01-31T22:30:00Z">31 January 2026</time>'
+DAY = '<time datetime="2026-01-31T22:30:00Z" title="2026-01-31T22:30:00Z">31 January 2026</time>'
+MOMENT = '<time datetime="2026-01-31T22:30:00Z">31 January 2026, 22:30 UTC</time>'
 
 
 def test_a_day_is_told_in_words_and_the_time_to_programs() -> None:
-    assert day_of(datetime(2026, 1, 31, 22, 30, tzinfo=UTC)) == LAST
+    assert day_of(datetime(2026, 1, 31, 22, 30, tzinfo=UTC)) == DAY
+
+
+def test_a_moment_is_told_to_the_minute_with_its_time_zone() -> None:
+    assert moment_of(datetime(2026, 1, 31, 22, 30, tzinfo=UTC)) == MOMENT
 
 
 @pytest.mark.parametrize(
@@ -25,8 +30,9 @@ def test_a_day_is_told_in_words_and_the_time_to_programs() -> None:
         "2026-W05-6T22:30Z",
     ],
 )
-def test_in_a_sentence_each_time_is_a_day_whichever_standard_writes_it(time: str) -> None:
-    assert with_days(f"<i> It expired on {time}.") == f"&lt;i&gt; It expired on {LAST}."
+def test_in_a_sentence_each_time_is_told_alike_whichever_standard_writes_it(time: str) -> None:
+    assert with_times(f"<i> It expired on {time}.") == f"&lt;i&gt; It expired on {MOMENT}."
+    assert with_times(time, shown=day_of) == DAY
 
 
 @pytest.mark.parametrize(
@@ -43,4 +49,4 @@ def test_in_a_sentence_each_time_is_a_day_whichever_standard_writes_it(time: str
     ],
 )
 def test_what_is_no_time_stays_as_it_is(text: str) -> None:
-    assert with_days(text) == text
+    assert with_times(text) == text

@@ -57,7 +57,7 @@ def check_recipient(subject: JsonObject, expected: str | None) -> Check:
 
 def recipient_skipped() -> Check:
     """Return the skipped check, for a verification without an expected recipient."""
-    sentence = "Nobody asked whose badge this is; say whom you expect to have it checked."
+    sentence = "Nobody said whose badge it should be, so this was not compared."
     return Check(code=CheckCode.RECIPIENT, outcome=Outcome.SKIP, sentence=sentence)
 
 

@@ -32,6 +32,10 @@ __all__ = ["SecuredList", "VerifyList", "check_status"]
 _check: Final = partial(new_check, CheckCode.STATUS)
 
 _MAX_ENTRIES: Final = 4
+_NOT_SET: Final = {
+    StatusPurpose.REVOCATION.value: "The issuer has not revoked it.",
+    StatusPurpose.SUSPENSION.value: "The issuer has not suspended it.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +235,8 @@ def _mismatch(status_list: JsonObject, entry: StatusEntry) -> str | None:
 
 def _verdict(value: int, entry: StatusEntry) -> Check:
     if value == 0:
-        return _check(Outcome.PASS, f"Its {entry.purpose[:80]} status is in good standing.", None, f"#{entry.index}")
+        sentence = _NOT_SET.get(entry.purpose, f"The issuer has not set its {entry.purpose[:80]} status.")
+        return _check(Outcome.PASS, sentence, None, f"#{entry.index}")
     if entry.purpose == StatusPurpose.REVOCATION:
         return _check(Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED)
     if entry.purpose == StatusPurpose.SUSPENSION:
