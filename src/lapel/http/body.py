@@ -20,7 +20,7 @@ MAX_PARTS: Final = 100_000
 """The maximum number of members and items in a body: making a million objects would block all others for a second."""
 
 # It matches wherever the last match ended, so that no text is searched twice.
-_PART: Final = re.compile(rb'(?!\Z)(?:[^",]++|"(?:[^"\\]++|\\.)*+\\?"?)*+(?:,|\Z)', re.DOTALL)
+_PART: Final = re.compile(rb'(?!\Z)(?>[^",]++|"[^"\\]*+(?>\\.[^"\\]*+)*+\\?+"?+)*+(?:,|\Z)', re.DOTALL)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
