@@ -17,10 +17,10 @@ __all__ = ["MAX_PARTS", "read_body"]
 Shape = TypeVar("Shape")
 
 MAX_PARTS: Final = 100_000
-"""The maximum number of members and items in a body: making a million objects would block all others for a second."""
+"""The maximum number of members and items in a body: making a million of them would block all others for a second."""
 
 # It matches wherever the last match ended, so that no text is searched twice.
-_PART: Final = re.compile(rb'(?!\Z)(?>[^",]++|"[^"\\]*+(?>\\.[^"\\]*+)*+\\?+"?+)*+(?:,|\Z)', re.DOTALL)
+_PART: Final = re.compile(rb'(?!\Z)(?>[^",\[{]++|"[^"\\]*+(?>\\.[^"\\]*+)*+\\?+"?+)*+(?:[,\[{]|\Z)', re.DOTALL)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
@@ -34,8 +34,7 @@ def read_body(body: bytes, shape: type[Shape], *, max_parts: int = MAX_PARTS) ->
     """
     if not body.strip():
         raise EmptyBody
-    # Of the commas, those in texts do not count.
-    if body.count(b",") >= max_parts and sum(1 for _ in islice(_PART.finditer(body), max_parts + 1)) > max_parts:
+    if _has_more_parts(body, max_parts):
         raise TooLarge(f"The body has more than {max_parts:,} members and items.")
     try:
         try:
@@ -48,6 +47,13 @@ def read_body(body: bytes, shape: type[Shape], *, max_parts: int = MAX_PARTS) ->
         raise MalformedRequest(_why_no_json(str(error), body)) from error
     except RecursionError as error:
         raise MalformedRequest("The body's JSON is nested too deeply.") from error
+
+
+def _has_more_parts(body: bytes, most: int) -> bool:
+    """Return whether the JSON has more than `most` commas and opening brackets, not counting those in texts."""
+    if sum(map(body.count, b",[{")) <= most:
+        return False
+    return sum(1 for _ in islice(_PART.finditer(body), most + 2)) > most + 1  # one match is what follows the last
 
 
 def _why_no_json(message: str, body: bytes) -> str:
