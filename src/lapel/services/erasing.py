@@ -128,7 +128,7 @@ class Erasing:
 
         # All are locked before the first status list is, as in other changes: two would otherwise wait for each other.
         await lock(pending[-_STEP_SIZE:])
-        for _ in range(_STEP_SIZE):
+        for _ in range(_STEP_SIZE):  # as many as are looked up at once, so the next step looks for those that are left
             if not pending:
                 break
             # It is locked: a concurrent endorsement of it is either stored, and found here, or will find it erased.
@@ -137,8 +137,6 @@ class Erasing:
                 pending += unseen
                 seen.update(unseen)
                 await lock(unseen)
-            elif due and len(endorsements) == _STEP_SIZE:
-                break  # more of them are found when some are erased
             else:
                 due.append(pending.pop())
         keys = {each: self._kept_key(found[each]) for each in due if each in found}
