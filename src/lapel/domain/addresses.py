@@ -87,12 +87,12 @@ class Addresses:
     def v2_assertion(self, credential_id: UUID) -> str:
         return f"{self.v2_assertions}{credential_id}"
 
-    def is_own_url(self, text: str) -> bool:
-        """Return whether `text` is a URL of this server, however it is written.
+    def is_own_url(self, text: str, *, collection: str = "") -> bool:
+        """Return whether `text` is a URL of this server, or of one of its collections, however it is written.
 
         It is read as leniently as clients do: any case, a default port, a user name, escapes, backslashes.
         """
-        base, url = _location(self.base), _location(text)
+        base, url = _location(f"{self.base}{collection}"), _location(text)
         if base is None or url is None or base[0] != url[0]:
             return False
         return url[1] == base[1] or url[1].startswith(f"{base[1].rstrip('/')}/")

@@ -5,7 +5,7 @@ A page holds the rows whose ids sort before `before`, newest first, unless its m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -181,14 +181,14 @@ class CredentialRepository(Protocol):
         """Return ids of credentials of that recipient in the organisation; erased credentials have no recipient."""
         ...
 
-    async def erase(self, credential_id: UUID, *, at: datetime, issue_key: bytes | None) -> Credential | None:
-        """Delete the recipient's data and revoke the credential; the version of its status list grows.
+    async def erase(self, issue_keys: Mapping[UUID, bytes | None], *, at: datetime) -> Sequence[Credential]:
+        """Delete the recipients' data and revoke the credentials; then the versions of their status lists grow.
 
         Args:
-            issue_key: the credential's new issue key.
+            issue_keys: the credentials' new issue keys, by their ids.
 
         Returns:
-            What remains of it; None if there is no such credential or it was erased before.
+            What remains of those that exist and were not erased before, in the same order.
         """
         ...
 

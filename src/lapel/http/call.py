@@ -16,7 +16,7 @@ from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, NotFound, Unauthorized
-from lapel.http.body import read_body
+from lapel.http.body import MAX_PARTS, read_body
 from lapel.http.errors import EmptyBody, MalformedRequest, UnknownContentCoding, UnsupportedMediaType
 from lapel.http.header_fields import field_lines, first_line
 from lapel.http.services import Services
@@ -98,17 +98,18 @@ class Call(Request[Principal | None, None, State]):
         Raises:
             UnsupportedMediaType: its Content-Type is not JSON.
             MalformedRequest: it is empty, or not JSON.
+            TooLarge: it has too many members and items.
             InvalidInput: members are missing, unknown or of the wrong type; the FieldErrors point at them.
         """
         shape: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         return await self.read(shape)
 
-    async def read(self, shape: type[Shape]) -> Shape:
+    async def read(self, shape: type[Shape], *, max_parts: int = MAX_PARTS) -> Shape:
         """Decode the body as a `shape`, for handlers without a `data` parameter. Raises as `json`."""
         body = await self.body()
         if body and self.header(b"content-type") != _JSON:
             self._require_json()
-        return read_body(body, shape)
+        return read_body(body, shape, max_parts=max_parts)
 
     async def json_object(self) -> JsonObject:
         """Decode the body as a JSON object that every parser reads alike, to be verified or signed as it is.

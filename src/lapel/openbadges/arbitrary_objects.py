@@ -48,13 +48,15 @@ def extensions(
         item_pointer = f"{pointer}/{pointer_step(name)}"
         if iri_problem(name):
             problems.add(item_pointer, "must have a name such as extensions:ApplyLink, or a full address", "bad_iri")
-        contexts, types = value.get("@context"), value.get("type")
+        accepted[name] = checked = arbitrary_object(problems, value, item_pointer)
+        if checked is None:  # it may be of any size
+            continue
+        contexts, types = checked.get("@context"), checked.get("type")
         urls = contexts if isinstance(contexts, list) else [contexts]
         if not urls or any(not isinstance(url, str) or url_problem(url) for url in urls):
             problems.add(f"{item_pointer}/@context", "must be the web address of a context, or several", "bad_url")
         if not isinstance(types, list) or "Extension" not in types:
             problems.add(f"{item_pointer}/type", "must be an array with Extension in it", "not_allowed")
-        accepted[name] = arbitrary_object(problems, value, item_pointer)
     return accepted
 
 

@@ -120,19 +120,27 @@ class Erasing:
 
         Endorsements are found by what they endorse: if that were erased first, a crash would leave them unfindable.
         """
-        pending, seen, erased = list(stack), set(stack), list[UUID]()
-        for _ in range(_STEP_SIZE):
+        pending, seen, due = list(stack), set(stack), list[UUID]()
+        found: dict[UUID, Credential] = {}
+
+        async def lock(ids: Sequence[UUID]) -> None:
+            found.update({credential.id: credential for credential in await tx.credentials.find_many(ids, lock=True)})
+
+        # All are locked before the first status list is, as in other changes: two would otherwise wait for each other.
+        await lock(pending[-_STEP_SIZE:])
+        for _ in range(_STEP_SIZE):  # as many as are looked up at once, so the next step looks for those that are left
             if not pending:
                 break
-            # Locked first: a concurrent endorsement of it is either stored, and found here, or will find it erased.
-            credentials = await tx.credentials.find_many([pending[-1]], lock=True)
+            # It is locked: a concurrent endorsement of it is either stored, and found here, or will find it erased.
             endorsements = await self._endorsements(tx, principal, pending[-1])
             if unseen := [endorsement_id for endorsement_id in endorsements if endorsement_id not in seen]:
                 pending += unseen
                 seen.update(unseen)
-                continue
-            pending.pop()
-            erased += [credential.id for credential in credentials if await self._erase_one(tx, credential)]
+                await lock(unseen)
+            else:
+                due.append(pending.pop())
+        keys = {each: self._kept_key(found[each]) for each in due if each in found}
+        erased = [credential.id for credential in await tx.credentials.erase(keys, at=self._clock())]
         if erased:
             await self._record(tx, principal, erased)
         return erased, pending
@@ -142,11 +150,10 @@ class Erasing:
         look_up_value = self._recipients.value(named_by(self._addresses.credential(credential_id)))
         return await tx.credentials.ids_of_recipient(principal.organisation_id, look_up_value, limit=_STEP_SIZE)
 
-    async def _erase_one(self, tx: Transaction, credential: Credential) -> bool:
-        """Erase the credential. Return False if it was erased before."""
+    def _kept_key(self, credential: Credential) -> bytes | None:
+        """Return the issue key that an erased credential keeps, so that it is not issued again."""
         digest = credential.issue_key
-        issue_key = None if digest is None else self._issue_keys.keyed(digest)
-        return await tx.credentials.erase(credential.id, at=self._clock(), issue_key=issue_key) is not None
+        return None if digest is None else self._issue_keys.keyed(digest)
 
     async def _record(self, tx: Transaction, principal: Principal, erased: Sequence[UUID]) -> None:
         entries = [entry_of(principal, Action.CREDENTIAL_ERASED, credential_id) for credential_id in erased]

@@ -13,6 +13,7 @@ import pytest
 
 from lapel.cli.running import OPERATOR
 from lapel.credentials.key_storage.master_key import MasterKey
+from lapel.database.conformance.isolation import SHORT_WAIT
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Role
 from lapel.domain.audit import Action
@@ -114,6 +115,21 @@ async def test_a_copy_elsewhere_is_genuine_and_revoked(server: Server) -> None:
     assert report.valid is False
     outcomes = {check.code.value: check.outcome.value for check in report.checks}
     assert (outcomes["proof"], outcomes["status"]) == ("pass", "fail"), outcomes
+
+
+async def test_it_holds_no_status_list_while_it_waits_for_a_change_of_a_credential(server: Server) -> None:
+    credentials = await issued(server, *["ada@example.org"] * 3)
+    one = credentials[1]
+    async with server.database.transaction() as tx:
+        await tx.credentials.find_many([one.id], lock=True)
+        erasing = asyncio.create_task(server.erasing.erase_recipient(OWNER, ADA))
+        await asyncio.wait([erasing], timeout=SHORT_WAIT)
+        await tx.credentials.change_status(
+            [one.id], status=CredentialStatus.REVOKED, reason=None, changed_at=server.now
+        )
+
+    assert set(await erasing) == {each.id for each in credentials}
+    assert server.database.metrics.transactions["retried"] == 0
 
 
 async def test_endorsements_of_what_is_erased_go_with_it(server: Server) -> None:

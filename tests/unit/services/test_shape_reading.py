@@ -83,7 +83,7 @@ def test_of_members_that_are_unknown_no_more_are_looked_at_than_are_named() -> N
 
 @pytest.mark.parametrize(
     ("evidence", "most"),
-    [(b"{}, " * 100_000 + b"1", 70_000), (b'{"x": 1}, ' * 1_000 + b"1", 10_000)],
+    [(b"{}, " * 45_000 + b"1", 70_000), (b'{"x": 1}, ' * 1_000 + b"1", 10_000)],
     ids=["mostly right", "wrong"],
 )
 def test_of_an_array_that_is_far_too_long_only_so_much_is_looked_at(evidence: bytes, most: int) -> None:

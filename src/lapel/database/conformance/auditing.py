@@ -172,7 +172,7 @@ class ErasureRules:
             await tx.credentials.create_many([one, other])
         before = await database.read().status_lists.find(scene.status_list.id)
         async with database.transaction() as tx:
-            erased = await tx.credentials.erase(one.id, at=at, issue_key=b"kept")
+            (erased,) = await tx.credentials.erase({one.id: b"kept"}, at=at)
         assert erased == replace(
             one,
             signed=b"",
@@ -226,4 +226,4 @@ class ErasureRules:
 
 async def _erase(database: Database, credential_id: UUID, at: datetime) -> bool:
     async with database.transaction() as tx:
-        return await tx.credentials.erase(credential_id, at=at, issue_key=None) is not None
+        return bool(await tx.credentials.erase({credential_id: None}, at=at))

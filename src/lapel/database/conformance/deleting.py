@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from lapel.database.conformance import samples
+from lapel.database.conformance.isolation import SHORT_WAIT
 from lapel.database.errors import ForeignKeyViolation, RecordNotFound
 from lapel.database.interface import Database
 from lapel.errors import InUse, NotFound
@@ -52,6 +53,16 @@ class DeletionRules:
         with pytest.raises(RecordNotFound):
             async with database.transaction() as tx:
                 await tx.achievements.delete(samples.new_id())
+
+    async def test_what_is_changed_at_the_same_moment_is_deleted_as_it_is_then(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        newer = replace(scene.achievement, version=2, name="Otherwise")
+        async with database.transaction() as tx:
+            await tx.achievements.update(newer, expected_version=1)
+            deleting = asyncio.create_task(_deleted(database, scene))
+            await asyncio.wait([deleting], timeout=SHORT_WAIT)
+        assert await deleting
+        assert await database.read().achievements.find(newer.id) is None
 
     @pytest.mark.parametrize("issuer", [False, True])
     async def test_an_issuer_or_achievement_with_credentials_is_not_deleted(

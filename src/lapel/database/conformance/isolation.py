@@ -15,7 +15,7 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Isolation
 
-__all__ = ["IsolationRules"]
+__all__ = ["SHORT_WAIT", "IsolationRules"]
 
 SHORT_WAIT = 0.2
 """Seconds for another task to proceed, if the database lets it. If it has to wait, the test takes that long."""

@@ -256,7 +256,7 @@ class VersionedRepository(EntityRepository[Entity]):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # If the database can lock rows, concurrent inserts that refer to the entity wait, and then fail.
-        cls._LOCK = Statement(cls.select.where(equal(cls.table.c.id)).with_for_update(of=cls.table))
+        cls._LOCK = Statement(Select(cls.table.c.id).where(equal(cls.table.c.id)).with_for_update())
 
     async def update(self, entity: Entity, *, expected_version: int) -> None:
         self._changed(entity.id.bytes)
@@ -267,9 +267,10 @@ class VersionedRepository(EntityRepository[Entity]):
             raise PreconditionFailed(f"{name} is no longer at version {expected_version}.")
 
     async def delete(self, entity_id: UUID) -> Entity:
-        key = {"id": entity_id}
-        entity = self._present(await self._find(f"{self.table.name}.lock", self._LOCK, **key), entity_id)
-        operation = f"{self.table.name}.delete"
+        key, operation = {"id": entity_id}, f"{self.table.name}.delete"
+        # Locked before it is read: a join that waits for another transaction does not see what that has inserted.
+        await self._rows(operation, self._LOCK, **key)
+        entity = self._present(await self._find(operation, self._FIND, **key), entity_id)
         for users, statement in self.uses.items():
             if await self._rows(operation, statement, **key):
                 raise InUse(f"There are {users} of this {self.entity}, so it cannot be deleted.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import cast
@@ -79,10 +80,15 @@ class SqlCredentialRepository(EntityRepository[Credential]):
         rows = await self._rows("credentials.ids_of_recipient", _OF_RECIPIENT, before=LAST_ID, **values)
         return [cast("UUID", credential_id) for (credential_id,) in rows]
 
-    async def erase(self, credential_id: UUID, *, at: datetime, issue_key: bytes | None) -> Credential | None:
+    async def erase(self, issue_keys: Mapping[UUID, bytes | None], *, at: datetime) -> list[Credential]:
         values = _status_values(CredentialStatus.REVOKED, None, at)
-        values |= {"signed": b"", "recipient_lookup": b"", "erased_at": at, "issue_key": issue_key}
-        return await self._change("credentials.erase", _ERASE, credential_id, values)
+        values |= {"signed": b"", "recipient_lookup": b"", "erased_at": at}
+        erased: list[Credential] = []
+        for key, issue_key in issue_keys.items():
+            await asyncio.sleep(0)  # other requests get their turn
+            erased += await self._find_all("credentials.erase", _ERASE, key=key, issue_key=issue_key, **values)
+        await self._advance_lists(erased)
+        return erased
 
     async def find_many(self, credential_ids: Sequence[UUID], *, lock: bool = False) -> list[Credential]:
         if lock:
@@ -116,19 +122,12 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
     async def replace(self, old_id: UUID, new_id: UUID, *, reason: str, changed_at: datetime) -> Credential:
         values = {**_status_values(CredentialStatus.REVOKED, reason, changed_at), "replaced_by_id": new_id}
-        old = await self._change("credentials.replace", _REPLACE, old_id, values)
+        old = await self._find("credentials.replace", _REPLACE, key=old_id, **values)
         if old is None:
             await self.get(old_id)
             raise Conflict(f"Credential {old_id} is revoked, and nothing can take its place.", hint="Issue it anew.")
+        await self._advance_lists([old])
         return old
-
-    async def _change(
-        self, operation: str, statement: Statement, credential_id: UUID, values: dict[str, object]
-    ) -> Credential | None:
-        changed = await self._find(operation, statement, key=credential_id, **values)
-        if changed is not None:
-            await self._advance_lists([changed])
-        return changed
 
     async def _advance_lists(self, changed: Sequence[Credential]) -> None:
         for list_id in sorted({each.status_list_id for each in changed if each.status_list_id is not None}):

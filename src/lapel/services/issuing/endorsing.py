@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
 from uuid import UUID
 
 from lapel.credentials.constant_parts import SplitDocument
 from lapel.domain.access import Principal, Scope
 from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
-from lapel.domain.ports import Transaction
 from lapel.openbadges import checks, v3
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.auditing.recording import issued_by, store_issued
-from lapel.services.idempotency import done_once
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
 from lapel.services.issuing.credential_record import credential_record
+from lapel.services.issuing.endorsement_writing import NOT_FOUND, store_endorsement
 from lapel.services.issuing.means import IssuingMeans
 from lapel.services.recipient_look_up import named_by
 from lapel.services.requests import NewEndorsement
 from lapel.services.securing import Unsigned
 
 __all__ = ["Endorsing"]
-
-_NOT_FOUND: Final = "is an address of this server, but not the id of anything here that can be endorsed"
 
 
 class Endorsing:
@@ -81,23 +76,10 @@ class Endorsing:
             entry=entry,
         )
 
-        async def body(tx: Transaction) -> None:
-            await self._require_unerased(tx, request.endorsed)
-            await store_issued(tx, issued_by(principal, [credential]))
-
-        await done_once(self._means.store, once, body, credential_id)
+        await store_endorsement(
+            self._means, credential, principal, once, endorsed=request.endorsed, pointer="/endorsed"
+        )
         return credential
-
-    async def _require_unerased(self, tx: Transaction, endorsed: str) -> None:
-        """Lock an endorsed credential of this server, and require that it is not erased: erasing would miss this."""
-        credential_id = self._means.addresses.exact_id(endorsed, collection="/v3/credentials")
-        if credential_id is None:
-            return
-        for credential in await tx.credentials.find_many([credential_id], lock=True):
-            if credential.erased_at is not None:
-                problems = Problems()
-                problems.add("/endorsed", _NOT_FOUND, "not_found")
-                problems.raise_any()
 
     async def _name_of(self, problems: Problems, endorsed: str) -> str | None:
         """Return the name of an endorsed object of this server; None for another one, or after recording a problem."""
@@ -110,7 +92,7 @@ class Endorsing:
             object_id = self._means.addresses.exact_id(endorsed, collection=collection)
             if object_id is not None and (name := await self._stored_name(collection, object_id)) is not None:
                 return name
-        problems.add("/endorsed", _NOT_FOUND, "not_found")
+        problems.add("/endorsed", NOT_FOUND, "not_found")
         return None
 
     async def _stored_name(self, collection: str, object_id: UUID) -> str | None:

@@ -28,6 +28,7 @@ from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.credential_record import credential_record
 from lapel.services.issuing.credential_writing import CredentialWriting
+from lapel.services.issuing.endorsement_writing import store_endorsement
 from lapel.services.issuing.means import IssuingMeans
 from lapel.services.issuing.status_allocation import AllocatedEntry
 from lapel.services.recipient_look_up import named_by
@@ -92,7 +93,7 @@ class VcIssuing:
         issuer = await self._issuer(principal, problems, given)
         document = self._completed(given, issuer, self._means.addresses.credential(credential_id), now)
         await offload_if_large(document, self._check, problems, given, document)
-        await self._own.check(problems, given, principal)
+        endorsed = await self._own.check(problems, given, principal)
         problems.raise_any()
         assert issuer is not None  # otherwise a problem was raised
         # Examined before it gets a status list entry, because no entry is allocated twice.
@@ -107,7 +108,12 @@ class VcIssuing:
         signed = await self._means.securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
         credential = self._record(signed, credential_id, document, issuer, entry, now, issue_key)
         try:
-            await self._writing.write(credential, principal, once)
+            if endorsed is None:
+                await self._writing.write(credential, principal, once)
+            else:
+                await store_endorsement(
+                    self._means, credential, principal, once, endorsed=endorsed, pointer="/credentialSubject/id"
+                )
         except Conflict as error:
             if issue_key is None or isinstance(error, DoneBefore):
                 raise
