@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -62,6 +63,8 @@ def lapel(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
             main()
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if not gc.get_freeze_count():
+            gc.freeze()  # again: `lapel issue` thaws, at its end, what has been frozen for all the tests
         captured = capfd.readouterr()
         return Outcome(code, captured.out, captured.err)
 

@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.faults.site import Site
@@ -37,8 +36,8 @@ async def migrated_further(dsn: str) -> None:
 
 def issued_in_all(site: Site) -> float:
     """How many credentials the server says that it has issued."""
-    shown = httpx.get(f"http://127.0.0.1:{site.port}/metrics", trust_env=False, timeout=60).text
-    return sum(map(float, re.findall(r"^lapel_credentials_issued_total\{.*\} (\S+)$", shown, re.MULTILINE)))
+    shown = re.findall(r"^lapel_credentials_issued_total\{.*\} (\S+)$", site.metrics(), re.MULTILINE)
+    return sum(map(float, shown))
 
 
 def renewed(server: subprocess.Popen[str], before: list[int], *, how_many: int = 1) -> bool:

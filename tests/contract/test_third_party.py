@@ -102,7 +102,7 @@ def test_its_commands_lead_to_a_server_with_a_master_key_beside_the_data(package
         )
 
     try:
-        assert eventually(lambda: serving.poll() is not None or answers(port), within=240), log.read_text()
+        assert eventually(lambda: serving.poll() is not None or answers(port), within=300), log.read_text()
         assert serving.poll() is None, log.read_text()
     finally:
         serving.send_signal(signal.SIGTERM)
@@ -140,7 +140,9 @@ def stays_closed_but_for_its_key(package: Package, folder: Path, said: str) -> N
 
 
 def pytest_in(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    """Without the plug-ins that the extra `conformance` does not bring, which take seconds to load."""
+    others = [f"-pno:{plugin}" for plugin in ("anyio", "cacheprovider", "hypothesispytest", "schemathesis", "xdist")]
+    command = [sys.executable, "-m", "pytest", "-q", *others, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 

@@ -11,13 +11,12 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
-import httpx
 import pytest
 
 from lapel.database.metrics import MEASUREMENTS
 from tests.support.forking import forked_lapel
 from tests.support.postgres_server import PostgresServer
-from tests.support.server_process import free_port
+from tests.support.server_process import answers, free_port
 from tests.support.waiting import eventually
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -38,13 +37,6 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, "PATH": f"{forked_lapel().parent}:{os.environ['PATH']}", **settings}
 
 
-def is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False, timeout=60).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 def test_the_steps_to_postgresql_lead_to_a_server_on_it(postgres_dsn: str, tmp_path: Path) -> None:
     assert shutil.which("openssl"), "the commands use openssl: install it to run this test"
     port = free_port()
@@ -60,7 +52,7 @@ def test_the_steps_to_postgresql_lead_to_a_server_on_it(postgres_dsn: str, tmp_p
             stderr=output,
         )
     try:
-        assert eventually(lambda: process.poll() is not None or is_ready(port), within=60), log.read_text()
+        assert eventually(lambda: process.poll() is not None or answers(port), within=60), log.read_text()
         assert process.poll() is None, log.read_text()
     finally:
         process.terminate()

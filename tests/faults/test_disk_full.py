@@ -73,7 +73,7 @@ def test_whoever_finds_the_disk_full_at_the_start_says_so(tmp_path: Path, comman
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
     assert ended.returncode == 1, ended.stderr

@@ -85,6 +85,12 @@ def test_the_python_that_the_caller_names_comes_first(bare_path: Path) -> None:
     assert run("find_python", bare_path, PYTHON=sys.executable).stdout.strip() == sys.executable
 
 
+def test_compiled_modules_are_kept_whatever_the_machine_says(bare_path: Path) -> None:
+    call = 'is_current() { :; }; environment .venv; printf %s "${PYTHONDONTWRITEBYTECODE-kept}"'
+
+    assert run(call, bare_path, PYTHONDONTWRITEBYTECODE="1").stdout == "kept"
+
+
 def test_an_environment_is_current_only_for_the_lock_files_it_was_made_from(bare_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "environment"
     (folder / "bin").mkdir(parents=True)

@@ -83,11 +83,14 @@ def _root(
     """Options that come before any command."""
 
 
+_command = typer.main.get_command(app)
+
+
 def main() -> None:
     """Run the command that the arguments name. Exits with 1 on a failure, 2 on wrong usage."""
     spell_out_unknown_characters()
     try:
-        app()
+        _command()
     except LapelError as error:
         print_error(error)
         sys.exit(1)

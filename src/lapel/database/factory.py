@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Self
 
@@ -12,6 +13,7 @@ __all__ = ["ENTRY_POINT_GROUP", "DatabaseFactory"]
 
 ENTRY_POINT_GROUP = "lapel.databases"
 _NO_MODULES = "`DatabaseFactory.with_installed_modules()` knows the installed ones; this factory was given none."
+_installed = cache(lambda: entry_points(group=ENTRY_POINT_GROUP))  # to read it of every package takes milliseconds
 
 
 class DatabaseFactory:
@@ -25,7 +27,7 @@ class DatabaseFactory:
     def with_installed_modules(cls) -> Self:
         """Return a factory with every installed module (entry points ``lapel.databases``)."""
         factory = cls()
-        factory._installed = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+        factory._installed = {entry.name: entry for entry in _installed()}
         return factory
 
     @property
@@ -48,8 +50,6 @@ class DatabaseFactory:
             self.register_module(self._installed[name].load()(), name=name)
         module = self._modules.get(name)
         if module is None:
-            raise UnknownDatabaseType(
-                f"DB_TYPE is {name!r}, and there is no such database module.",
-                hint=f"Use one of: {', '.join(self.names)}." if self.names else _NO_MODULES,
-            )
+            hint = f"Use one of: {', '.join(self.names)}." if self.names else _NO_MODULES
+            raise UnknownDatabaseType(f"DB_TYPE is {name!r}, and there is no such database module.", hint=hint)
         return module.create(settings)

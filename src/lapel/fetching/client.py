@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Collection, Sequence
+from functools import cache
 from types import TracebackType
 from weakref import WeakValueDictionary
 
@@ -42,6 +43,7 @@ _LOOKUPS_PER_FETCH = 4
 _SMALL_CHUNKS_ALLOWED = 1_000
 _MIN_AVERAGE_CHUNK_BYTES = 32
 """Required of a body with more than `_SMALL_CHUNKS_ALLOWED` chunks."""
+_trusted = cache(httpx.create_ssl_context)  # to read all the certificates takes a twentieth of a second
 
 
 class GuardedFetcher:
@@ -85,7 +87,7 @@ class GuardedFetcher:
         # An entry lasts as long as a fetch holds or awaits its semaphore.
         self._host_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._resolver = SystemResolver(threads=_LOOKUPS_PER_FETCH * concurrency) if resolver is None else resolver
-        self._ssl_context = httpx.create_ssl_context() if ssl_context is None else ssl_context
+        self._ssl_context = _trusted() if ssl_context is None else ssl_context
 
     async def fetch(self, url: str, *, accept: str = "application/json", max_bytes: int | None = None) -> Fetched:
         """Return the document at `url`; see `Fetcher.fetch`.

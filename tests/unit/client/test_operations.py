@@ -19,6 +19,7 @@ from lapel.client.operation import Listing, Operation
 from tests.support.described_answers import operations
 
 BESIDE = {"verify_url"}
+LAPEL = Client("http://badges.example", http=httpx.Client())
 
 
 def described_methods(client: type) -> dict[str, object]:
@@ -42,7 +43,7 @@ def test_a_list_is_an_iterator_and_everything_says_what_it_does(name: str) -> No
 @pytest.mark.parametrize("name", operations())
 def test_what_can_be_done_once_is_sent_with_a_key_of_its_own(name: str) -> None:
     headers = {parameter["name"] for parameter in operations()[name][2].get("parameters", ())}
-    arguments = inspect.signature(getattr(Client("http://badges.example", http=httpx.Client()), name)).parameters
+    arguments = inspect.signature(getattr(LAPEL, name)).parameters
 
     assert ("idempotency_key" in arguments) == ("Idempotency-Key" in headers)
     assert ("if_match" in arguments) == ("If-Match" in headers)
@@ -50,7 +51,7 @@ def test_what_can_be_done_once_is_sent_with_a_key_of_its_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", operations())
 def test_whatever_is_sent_is_made_of_what_the_package_gives(name: str) -> None:
-    method = getattr(Client("http://badges.example", http=httpx.Client()), name)
+    method = getattr(LAPEL, name)
     hints = get_type_hints(inspect.unwrap(method))
     hints.pop("return")
 

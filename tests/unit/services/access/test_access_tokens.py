@@ -23,6 +23,7 @@ from tests.unit.services.server import OWNER, Server
 ISSUER = "https://id.example/realms/school"
 DISCOVERY = f"{ISSUER}/.well-known/openid-configuration"
 JWKS = f"{ISSUER}/keys"
+FIRST, SECOND = (RSAKey.generate_key(2048, {"kid": kid}) for kid in ("first", "second"))
 ROLES = {"badge-admins": Role.ADMIN, "teachers": Role.ISSUER, "everybody": Role.VIEWER}
 
 
@@ -32,7 +33,7 @@ class Provider:
     def __init__(self, server: Server, **rules: Any) -> None:
         self.server = server
         self.elapsed = 0.0
-        self.keys: dict[str, Key] = {"first": RSAKey.generate_key(2048, {"kid": "first"})}
+        self.keys: dict[str, Key] = {"first": FIRST}
         self.publish()
         self.publish_description(issuer=ISSUER, jwks_uri=JWKS)
         given: dict[str, Any] = {
@@ -136,8 +137,8 @@ async def test_its_type_is_that_of_an_access_token(provider: Provider, typ: str)
         ({"sub": "a" * 201}, "sub"),
         ({"typ": "dpop+jwt"}, "typ"),
         ({"typ": "logout+jwt"}, "typ"),
-        ({"kid": None, "signed": RSAKey.generate_key(2048)}, "signature"),
-        ({"signed": RSAKey.generate_key(2048)}, "signature"),
+        ({"kid": None, "signed": SECOND}, "signature"),
+        ({"signed": SECOND}, "signature"),
     ],
 )
 async def test_what_is_not_for_here_and_now_is_refused(provider: Provider, claims: dict[str, Any], said: str) -> None:
@@ -193,7 +194,7 @@ async def test_a_key_is_used_for_what_it_is_published_for(provider: Provider) ->
 
 async def test_a_token_that_names_no_key_leaves_no_choice(provider: Provider) -> None:
     assert await provider.who(kid=None)
-    provider.add("second", RSAKey.generate_key(2048, {"kid": "second"}))
+    provider.add("second", SECOND)
     provider.elapsed += FRESH_SECONDS
     assert await provider.who(kid="second")
     with pytest.raises(InvalidToken, match="kid"):
@@ -213,7 +214,7 @@ async def test_nobody_waits_for_keys_that_are_not_the_first(
 
     monkeypatch.setattr(web, "fetch", slow)
     former = provider.keys.pop("first")
-    provider.add("second", RSAKey.generate_key(2048, {"kid": "second"}))
+    provider.add("second", SECOND)
     provider.elapsed += FRESH_SECONDS
     for name in ("grace", "joan"):
         assert await provider.who(signed=former, sub=name)
@@ -274,7 +275,7 @@ async def test_the_keys_are_fetched_seldom_whatever_tokens_name(provider: Provid
 async def test_a_new_key_is_found_and_one_that_is_gone_forgotten(provider: Provider) -> None:
     await provider.who()
     former = provider.keys.pop("first")
-    provider.add("second", RSAKey.generate_key(2048, {"kid": "second"}))
+    provider.add("second", SECOND)
     provider.elapsed += PAUSE_SECONDS
     assert await provider.who(kid="second")
     with pytest.raises(InvalidToken):
@@ -384,7 +385,7 @@ async def test_a_token_that_was_good_is_believed_until_it_ends_or_for_five_minut
     first = await provider.tokens.authenticate(long)
     await provider.tokens.authenticate(short)
     provider.keys.clear()
-    provider.add("second", RSAKey.generate_key(2048, {"kid": "second"}))
+    provider.add("second", SECOND)
     provider.elapsed += MAX_AGE_SECONDS
     assert await provider.tokens.authenticate(long) is first
     provider.server.now += timedelta(seconds=161)
