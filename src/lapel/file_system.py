@@ -31,7 +31,8 @@ def access_problem(path: Path, mode: int) -> str | None:
     Args:
         mode: how, as for `os.access`.
     """
-    for place, needed in (*((folder, os.X_OK) for folder in reversed(path.absolute().parents)), (path, mode)):
+    folders = (folder for folder in reversed(path.absolute().parents) if os.path.isdir(folder))
+    for place, needed in (*((folder, os.X_OK) for folder in folders), (path, mode)):
         if os.path.exists(place) and not os.access(place, needed, effective_ids=True):
             if os.statvfs(place).f_flag & os.ST_RDONLY:
                 return f"{place} is on a disk that is mounted read-only"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -73,6 +74,19 @@ def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path, host:
 
     assert "must be an address of this machine" in (caught.value.hint or "")
     assert not (tmp_path / "lapel.sqlite").exists()
+
+
+def test_a_port_that_only_root_may_listen_on_is_not_called_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: socket.socket, __: object) -> None:  # as the system does, unless it is set to let everybody
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(socket.socket, "bind", refused)
+    with pytest.raises(AddressTaken, match="port 80: Permission denied") as caught:
+        run_server(Settings(port=80, sqlite_file=str(tmp_path / "lapel.sqlite")), report=print)
+
+    assert "a port from 1024 on" in (caught.value.hint or "")
 
 
 def test_a_reload_does_not_end_the_only_process(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_what_may_be_used_or_is_not_there_is_no_problem(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert write_problem(tmp_path / "file") is None
     assert access_problem(tmp_path / "none" / "file", os.R_OK) is None
+    assert access_problem(tmp_path / "file" / "no folder", os.F_OK) is None
 
 
 def test_what_keeps_a_user_out_is_named_with_its_owner(folder: Path) -> None:

@@ -36,6 +36,7 @@ first, a request that a proxy is just sending would be lost."""
 _NOT_THIS_MACHINE = (
     "LAPEL_HOST or --host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
 )
+_NOT_FOR_THIS_USER = "Choose a port from 1024 on, and put a proxy before it for the public one: docs/operating.md."
 _SIGHUP_IGNORED = (
     "SIGHUP replaces server processes one by one, if there are several (LAPEL_WORKERS): restart this one instead"
 )
@@ -136,7 +137,7 @@ def _bind(settings: Settings) -> socket.socket:
     """Return a socket that is bound to the address to listen on. This happens before the database is opened.
 
     Raises:
-        AddressTaken: another process listens there, or the address is not one of this machine.
+        AddressTaken: another process listens there, this user may not, or the address is not one of this machine.
     """
     sock = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     try:
@@ -146,7 +147,7 @@ def _bind(settings: Settings) -> socket.socket:
         sock.close()
         reason = error.strerror or str(error)
         is_foreign = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-        hint = _NOT_THIS_MACHINE if is_foreign else None
+        hint = _NOT_THIS_MACHINE if is_foreign else _NOT_FOR_THIS_USER if error.errno == errno.EACCES else None
         raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.", hint=hint) from error
     return sock
 

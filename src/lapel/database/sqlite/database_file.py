@@ -44,7 +44,7 @@ class DatabaseFile:
             StorageFailure: its folder cannot be created or entered, or is on a network file system.
         """
         folder = Path(self.path).parent
-        if problem := access_problem(folder, os.X_OK):
+        if problem := access_problem(Path(self.path), os.F_OK):
             raise StorageFailure(f"The database file {self.path} cannot be opened: {problem}.", hint=OWNER_HINT)
         if not make and not os.path.exists(self.path):
             raise MissingDatabase(
@@ -53,7 +53,7 @@ class DatabaseFile:
                 " `lapel serve`, `lapel db migrate` and `lapel demo` make a new one.",
             )
         try:
-            if not folder.exists():
+            if not folder.is_dir():
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 give_owner_of(folder.parent, folder)
         except OSError as error:
