@@ -72,7 +72,7 @@ class Call(Request[Principal | None, None, State]):
         """
         if isinstance(self._body, bytes):
             return self._body
-        if self.header_list(b"content-encoding") not in (None, "", "identity"):
+        if (self.header_list(b"content-encoding") or "").lower() not in {"", "identity"}:  # RFC 9110, 8.4.1
             raise UnknownContentCoding
         limit = self.route_handler.resolve_request_max_body_size() or math.inf
         content_length = self.header(b"content-length")
