@@ -126,8 +126,8 @@ def language_problem(value: str) -> str | None:
 
 def number_problem(value: float) -> str | None:
     """Check that every JSON-LD implementation serialises a number alike."""
-    if not -LARGEST <= value <= LARGEST:  # also NaN
-        return "must be a number of at most 2⁵³"
+    if not -LARGEST < value < LARGEST:  # also NaN; 2⁵³ itself may have been 2⁵³ + 1 (RFC 7493, 2.2)
+        return "must be a number of less than 2⁵³"
     if value and abs(value) < SMALLEST:
         return "must be 0 or at least 0.000001"
     if is_half_way(value):

@@ -108,9 +108,15 @@ def test_a_number_is_kept_without_punctuation() -> None:
     assert syntax.normalised_phone("+44 (20) 7946-0958") == "+442079460958"
 
 
-@pytest.mark.parametrize("value", [2.0**53 + 2, 965538758063716.25, 1e-7, -1e-9, float("nan"), float("inf"), 1e300])
+@pytest.mark.parametrize(
+    "value", [2.0**53, 2.0**53 + 2, 965538758063716.25, 1e-7, -1e-9, float("nan"), float("inf"), 1e300]
+)
 def test_numbers_that_implementations_write_differently_are_refused(value: float) -> None:
     assert syntax.number_problem(value)
+
+
+def test_the_largest_number_that_is_read_exactly_is_accepted() -> None:
+    assert syntax.number_problem(2.0**53 - 1) is None
 
 
 def test_a_time_without_an_offset_is_refused() -> None:
