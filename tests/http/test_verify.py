@@ -186,6 +186,14 @@ def test_a_wrong_question_is_a_422_and_not_a_bad_badge(
     assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [(pointer, code)]
 
 
+def test_an_address_with_nothing_there_cannot_be_read_and_is_no_fault_of_the_server(
+    server: LiveServer, credential: dict[str, Any]
+) -> None:
+    response = verify(server, json={"url": f"{credential['id'][:-4]}ffff"})
+
+    assert (response.status_code, response.json()["code"]) == (400, "fetch_not_found")
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://b.example/1", "b.example/1", "{}"])
 def test_what_is_no_address_to_fetch_is_told_so(server: LiveServer, url: str) -> None:
     response = verify(server, json={"url": url})

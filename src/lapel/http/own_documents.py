@@ -11,7 +11,7 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.fetching import Fetched, FetchFailed, FetchNotFound
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
-from lapel.errors import Gone, InvalidInput, LapelError, NotFound
+from lapel.errors import Gone, InvalidInput, LapelError, NotFound, Unavailable
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.issuers import Issuers
@@ -26,6 +26,13 @@ _MAX_REVOCATIONS = 10_000
 """The longest revocation list that is read; it is about as large as the longest that is fetched from another server."""
 
 _SECTIONS = ("/v2/", "/v3/", "/.well-known/")
+
+
+class OwnDocumentUnread(FetchFailed, Unavailable):
+    """This server cannot read its own document right now."""
+
+    code = "own_document_unread"
+    hint = Unavailable.hint
 
 
 class OwnDocuments:
@@ -53,7 +60,7 @@ class OwnDocuments:
 
         Raises:
             FetchNotFound: this server has nothing at the URL (404), or no longer has anything there (410).
-            FetchFailed: the document could not be read.
+            OwnDocumentUnread: the document could not be read.
         """
         path = url[len(self._base) :].partition("?")[0] if url.startswith(f"{self._base}/") else ""
         if not path.startswith(_SECTIONS):
@@ -68,9 +75,7 @@ class OwnDocuments:
         except LapelError as error:
             # The error's text may name the database's host and user, and anybody can see this one.
             _log.warning("own_document_unread", url=url, code=error.code, detail=error.detail)
-            raise FetchFailed(
-                "This server cannot read its own document right now.", hint="Try again in a moment."
-            ) from error
+            raise OwnDocumentUnread from error
         return Fetched(url=url, media_type=media_type, body=body, status=200, etag=None)
 
     async def _read(self, path: list[str]) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap, Scope
 from msgspec import json
 
-from lapel.domain.fetching import FetchFailed, FetchRefused
+from lapel.domain.fetching import FetchFailed
 from lapel.errors import (
     Conflict,
     Forbidden,
@@ -81,8 +81,7 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
     (Unavailable, 503),
     (Unsupported, 501),
     (InvalidInput, 400),
-    (FetchRefused, 400),
-    (FetchFailed, 502),
+    (FetchFailed, 400),
 )
 
 

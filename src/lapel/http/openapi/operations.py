@@ -10,7 +10,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Operation
 from msgspec import Struct
 
-from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
 from lapel.errors import (
     Conflict,
@@ -87,7 +86,6 @@ _USUAL: Mapping[int, type[LapelError]] = {
     422: InvalidInput,
     429: TooManyRequests,
     431: HeadTooLarge,
-    502: FetchFailed,
     503: Unavailable,
 }
 """The error that each status stands for if a route only names the status."""

@@ -8,7 +8,7 @@ from msgspec import json
 from lapel.credentials.baking.carrier import InvalidImage, InvalidPayload, NothingBaked
 from lapel.credentials.jose.vc_jwt import InvalidJwt
 from lapel.credentials.strict_json import UnreadableJson
-from lapel.domain.fetching import FetchRefused
+from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput
 from lapel.http.answer import NO_STORE, PUBLIC, Answer
@@ -41,7 +41,7 @@ _UNREADABLE = (
     InvalidImage,
     InvalidPayload,
     NothingBaked,
-    FetchRefused,
+    FetchFailed,
 )
 
 
@@ -74,7 +74,7 @@ _UNREADABLE = (
     tags=["Verification"],
     responses=answers(
         answer_of(VerificationReport, media_type=_MEDIA_TYPES, headers=("RateLimit", "RateLimit-Policy")),
-        also=(408, 413, 415, 422, 502, *_UNREADABLE),
+        also=(408, 413, 415, 422, *_UNREADABLE),
     ),
 )
 async def verify(request: Call) -> Answer:
