@@ -81,6 +81,25 @@ def test_whoever_finds_the_disk_full_at_the_start_says_so(tmp_path: Path, comman
     assert "hint: Free some space on the database's disk" in ended.stderr
 
 
+@pytest.mark.skipif(not may_mount(), reason="needs a small file system")
+def test_a_disk_that_is_mounted_read_only_is_named(tmp_path: Path) -> None:
+    disk = SmallFileSystem(tmp_path / "small")
+    disk.folder.mkdir()
+    script = '"$0" db migrate > "$1/told" && mount -o remount,ro "$1" || exit 7; exec "$0" db migrate'
+
+    ended = subprocess.run(
+        [*disk.within, "bash", "-c", script, str(LAPEL), str(disk.folder)],
+        env=without_settings() | {"SQLITE_FILE": str(disk.folder / "lapel.sqlite")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    assert ended.returncode == 1, ended.stderr
+    assert "is on a disk that is mounted read-only" in ended.stderr
+
+
 @pytest.fixture
 def postgres_on_small_disk() -> Iterator[tuple[PostgresServer, SmallFileSystem]]:
     """A server, and a small file system for one of its tablespaces."""

@@ -280,6 +280,13 @@ def test_a_compressed_body_is_a_415(server: LiveServer, path: str, media_type: s
     assert response.headers["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize("coding", ["identity", "Identity", ""])
+def test_a_body_that_says_that_it_is_not_compressed_is_read(server: LiveServer, coding: str) -> None:
+    fields = {"content-type": "application/json", "content-encoding": coding}
+
+    assert server.ask("POST", "/v3/verify", content=b"{}", headers=fields).status_code == 200
+
+
 def test_a_large_body_is_refused_at_once(server: LiveServer) -> None:
     started = time.perf_counter()
     response = server.ask(

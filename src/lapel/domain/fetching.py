@@ -120,7 +120,7 @@ class FetchBadStatus(FetchFailed):
 
 
 class FetchNotFound(FetchFailed):
-    """The other server says that there is no such document (404), or no longer (410).
+    """There is no such document at the address (404), or no longer (410).
 
     Unlike the other failures this one may be meaningful: a revoked OB 2.0 assertion is a 410 with the reason in it.
 
